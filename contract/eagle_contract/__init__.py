@@ -1,0 +1,1 @@
+"""What Eagle's programs agree on: the custom resources (`api`) and the published model (`bundle`)."""

@@ -1,0 +1,70 @@
+"""Names that several programs, charts and users rely on. Changing one is a change of the contract."""
+
+import re
+from datetime import UTC, datetime
+
+GROUP = "training.eagle-notifier.io"
+API_VERSION = "v1alpha1"
+SCHEDULES = "trainingschedules"
+VERSIONS = "modelversions"
+
+ORGANIZATION_LABEL = f"{GROUP}/organization"
+SCHEDULE_LABEL = f"{GROUP}/schedule"
+VERSION_LABEL = f"{GROUP}/model-version"
+ATTEMPT_LABEL = f"{GROUP}/attempt"
+RECORDED_LABEL = f"{GROUP}/recorded"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+NAME_LABEL = "app.kubernetes.io/name"
+SERVES_ANNOTATION = f"{GROUP}/serves"
+"""On a Deployment of the user's own (`serving.mode: Existing`): the schedule whose models it consents to serve."""
+
+SLOT_ANNOTATION = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+
+OPERATOR_MANAGER = "eagle-operator"
+TRAINER_MANAGER = "eagle-trainer"
+TRAINER_SERVICE_ACCOUNT = "eagle-trainer"
+SERVING_SERVICE_ACCOUNT = "eagle-serving"
+STORE_SECRET = "eagle-store"
+KEYS_SECRET = "eagle-keys"
+SIGNING_SECRET = "eagle-signing"
+VERIFICATION_CONFIG_MAP = "eagle-verification"
+KEYS_FOLDER = "/etc/eagle/keys"
+SIGNING_FOLDER = "/etc/eagle/signing"
+VERIFICATION_FOLDER = "/etc/eagle/verification"
+
+SCHEDULE_NAME_MAX = 39
+VERSION_NAME_MAX = 48
+SCHEDULE_NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+RESERVED_ENDINGS = ("-[0-9]{8,}$", "-retry-[0-9]+$")
+
+
+def serving_name(schedule: str) -> str:
+    """The name of the Deployment and of the Service that serve a schedule's model."""
+    return f"{schedule}-serving"
+
+
+def manual_prefix(schedule: str) -> str:
+    """What the name of every manually ordered version begins with (a `generateName`)."""
+    return f"{schedule}-m-"
+
+
+def slot_name(schedule: str, slot: datetime) -> str:
+    """The name Kubernetes' CronJob controller gives to the Job of a slot: minutes since the epoch."""
+    return f"{schedule}-{int(slot.timestamp()) // 60}"
+
+
+def attempt_job_name(version: str, attempt: int) -> str:
+    """The Job of an attempt, counted from 1: the first bears the version's own name."""
+    return version if attempt == 1 else f"{version}-retry-{attempt - 1}"
+
+
+def version_label(run_time: datetime, model_sha256: str) -> str:
+    """The label people and servers know a model by: the run's time (UTC, milliseconds) and the start of its digest.
+
+    `model_sha256` is the hexadecimal SHA-256 of the plaintext ONNX file. Raises ValueError if it is not.
+    """
+    if not re.fullmatch("[0-9a-f]{64}", model_sha256):
+        raise ValueError(f"model_sha256 must be 64 hexadecimal digits, not {model_sha256!r}")
+    moment = run_time.astimezone(UTC)
+    return f"v{moment:%Y-%m-%dT%H-%M-%S}-{moment.microsecond // 1000:03d}Z_{model_sha256[:8]}"

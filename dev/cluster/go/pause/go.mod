@@ -1,0 +1,3 @@
+module eagle/dev/cluster/pause
+
+go 1.26.0

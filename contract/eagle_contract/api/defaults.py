@@ -80,9 +80,9 @@ def resolve(
         timeout_seconds=_or(spec.timeout_seconds, base.timeout_seconds),
         pending_timeout_seconds=_or(spec.pending_timeout_seconds, 600),
         concurrency_policy=spec.concurrency_policy or "Forbid",
-        keep_successful=_or(history and history.successful, 10),
-        keep_failed=_or(history and history.failed, 5),
-        data_range_days=_or(order and order.data_range_days, _or(spec.source.data_range_days, 180)),
+        keep_successful=_or(history.successful if history else None, 10),
+        keep_failed=_or(history.failed if history else None, 5),
+        data_range_days=_or(order.data_range_days if order else None, _or(spec.source.data_range_days, 180)),
         failure_probability=(thresholds and thresholds.failure_probability) or "0.85",
         confidence=(thresholds and thresholds.confidence) or "0.7",
         seed=_or(spec.model.seed, 7),
@@ -93,7 +93,7 @@ def resolve(
         else (5, 10),
         missing=(features and features.missing) or "Propagate",
         sensors=tuple(features.include) if features and features.include else measured,
-        parameters={**(spec.model.parameters or {}), **((order and order.parameters) or {})},
+        parameters={**(spec.model.parameters or {}), **((order.parameters if order else None) or {})},
         model_name=(order and order.model_name) or spec.model.name,
         promotion_policy=(promotion and promotion.policy) or "Automatic",
         minimums=tuple(minimums)
@@ -105,7 +105,7 @@ def resolve(
         else True,
         max_regression=promotion.max_regression if promotion else None,
         serving_mode=(serving and serving.mode) or "Managed",
-        progress_deadline_seconds=_or(serving and serving.progress_deadline_seconds, 300),
+        progress_deadline_seconds=_or(serving.progress_deadline_seconds if serving else None, 300),
         not_acted_on=tuple(name for name in _RESERVED_FIELDS if getattr(spec, name) is not None),
     )
 

@@ -46,9 +46,8 @@ def _node(raw: Schema, definitions: dict[str, Schema]) -> Schema:
         node["type"] = "string"
     if "properties" in raw:
         node["properties"] = {key: _node(value, definitions) for key, value in raw["properties"].items()}
-        required = [key for key in raw.get("required", [])]
-        if required:
-            node["required"] = required
+        if raw.get("required"):
+            node["required"] = list(raw["required"])
     elif isinstance(raw.get("additionalProperties"), dict):
         node["additionalProperties"] = _node(raw["additionalProperties"], definitions)
     if "items" in raw:

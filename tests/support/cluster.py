@@ -59,15 +59,15 @@ def kubectl(*arguments: str, stdin: str | None = None, config: Path | None = Non
 def helm(*arguments: str, config: Path | None = None, timeout: float = 600) -> str:
     """What helm printed. Waits while another helm works on the same release."""
 
-    def attempt() -> str | None:
+    def attempt() -> tuple[str] | None:
         try:
-            return run([program("helm"), *arguments], config=config, timeout=timeout)
+            return (run([program("helm"), *arguments], config=config, timeout=timeout),)
         except CommandError as failure:
             if "another operation" in failure.error:
                 return None
             raise
 
-    return wait_for(attempt, "helm's turn on the release", timeout=timeout, interval=2)
+    return wait_for(attempt, "helm's turn on the release", timeout=timeout, interval=2)[0]
 
 
 def wait_for(look: Callable[[], Found | None], what: str, *, timeout: float = 60, interval: float = 0.2) -> Found:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from localcluster.go_programs import ensure_built, program_named
+from localcluster.lock import alone
 from localcluster.node_images import NodeImages
 from localcluster.paths import Paths, default_paths
-from localcluster.progress import StepFailed, say
+from localcluster.progress import StepFailed
 from localcluster.start import up
 from localcluster.status import status
 from localcluster.stop import down
@@ -38,7 +37,7 @@ def _run(wanted: argparse.Namespace, paths: Paths) -> int:
     if wanted.command == "kubeconfig":
         print(paths.admin_kubeconfig)
         return 0
-    with _alone(paths):
+    with alone(paths.lock, "`cluster` command"):
         if wanted.command == "up":
             up(paths)
         elif wanted.command == "down":
@@ -63,16 +62,3 @@ def _parser() -> argparse.ArgumentParser:
     tool = commands.add_parser("tool", help="build one program into the bin folder")
     tool.add_argument("name")
     return parser
-
-
-@contextmanager
-def _alone(paths: Paths) -> Iterator[None]:
-    """Let one command change the cluster at a time."""
-    paths.home.mkdir(parents=True, exist_ok=True)
-    with paths.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another `cluster` command to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

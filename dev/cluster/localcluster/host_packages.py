@@ -40,6 +40,7 @@ NEEDED = (
     HostPackage("iproute2", "ip", "makes the bridge"),
     HostPackage("openssl", "openssl", "makes the certificates"),
     HostPackage("buildah", "buildah", "builds the images"),
+    HostPackage("skopeo", "skopeo", "brings the images to a cluster"),
     HostPackage("mmdebstrap", "mmdebstrap", "makes the base image"),
 )
 

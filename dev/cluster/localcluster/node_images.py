@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from localcluster.paths import Paths
-from localcluster.progress import run_logged, run_quietly
+from localcluster.progress import StepFailed, run_logged, run_quietly
 from localcluster.settings import SYSTEM_PATH
 
 # The namespace that the kubelet looks into.
@@ -37,6 +40,24 @@ class NodeImages:
             step=f"load {archive.name} into the node",
             log=self._paths.logs / "load-image.log",
         )
+
+    def load_stream(self, write: Callable[[IO[bytes]], int], *, name: str) -> int:
+        """Put an archive into the node as `write` produces it; return what `write` returned."""
+        step = f"load {name} into the node"
+        command = self._ctr("images", "import", "--snapshotter", "overlayfs", "-")
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
+            assert process.stdin is not None
+            try:
+                with process.stdin as channel:
+                    written = write(channel)
+            except BrokenPipeError:
+                # It ended early: what it said tells why, below.
+                written = 0
+            if process.wait() != 0:
+                said.seek(0)
+                raise StepFailed(step, said.read().decode(errors="replace").strip())
+        return written
 
     def blobs(self) -> set[str]:
         """Return the digests of all content that the node has."""

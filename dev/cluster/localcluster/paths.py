@@ -37,8 +37,13 @@ class Paths:
         return self.home / "node-images"
 
     @property
+    def image_store(self) -> Path:
+        """The image builder's own store."""
+        return self.home / "image-store"
+
+    @property
     def image_cache(self) -> Path:
-        """Image archives and base file systems, one file per content key."""
+        """Images in transport form: archives, and one layout whose layers are kept once."""
         return self.home / "images"
 
     @property
@@ -97,6 +102,10 @@ class Paths:
     def host_before(self) -> Path:
         """The machine's settings as they were before the first change."""
         return self.home / "host-before.json"
+
+    @property
+    def images_lock(self) -> Path:
+        return self.home / "images.lock"
 
     @property
     def lock(self) -> Path:

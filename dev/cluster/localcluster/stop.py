@@ -81,7 +81,15 @@ def _end_containers(paths: Paths, supervisor: Supervisor) -> None:
 
 def _purge(paths: Paths) -> None:
     # Named one by one: EAGLE_HOME may be a folder that holds other things.
-    for folder in (paths.bin, paths.program_store, paths.node_images, paths.image_cache, paths.logs):
+    unmount_below(paths.image_store)
+    for folder in (
+        paths.bin,
+        paths.program_store,
+        paths.node_images,
+        paths.image_store,
+        paths.image_cache,
+        paths.logs,
+    ):
         if folder.exists():
             shutil.rmtree(folder)
     paths.images_env.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""Building with buildah, in a store of our own so that nobody's other images are touched."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcluster.paths import Paths
+from localcluster.progress import run_logged
+
+# What a build needs to reach package registries. Mounted while it runs, never copied in.
+_MACHINE_FILES = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pip.conf"))
+_APT_SOURCES = Path("/etc/apt/sources.list")
+
+
+class Buildah:
+    """Runs buildah on the project's image store."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._store = paths.image_store
+
+    def has(self, reference: str) -> bool:
+        """Tell whether an image of that name has been built."""
+        command = self._command("inspect", "--type", "image", reference)
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def build(
+        self,
+        reference: str,
+        *,
+        dockerfile: Path,
+        context: Path,
+        base: str | None = None,
+        apt_sources: Sequence[str] = (),
+    ) -> None:
+        """Build an image under that name; raises StepFailed with the log of the build."""
+        name = reference.removeprefix("localhost/").partition(":")[0]
+        mounts = [f"--volume={path}:{path}:ro" for path in _MACHINE_FILES if path.exists()]
+        with tempfile.NamedTemporaryFile("w", suffix=".list") as sources:
+            if apt_sources:
+                sources.write("".join(f"{line}\n" for line in apt_sources))
+                sources.flush()
+                Path(sources.name).chmod(0o644)
+                mounts.append(f"--volume={sources.name}:{_APT_SOURCES}:ro")
+            command = self._command(
+                "build",
+                "--isolation=chroot",
+                "--network=host",
+                "--layers",
+                "--pull-never",
+                *mounts,
+                *([f"--build-arg=BASE_IMAGE={base}"] if base else []),
+                f"--file={dockerfile}",
+                f"--tag={reference}",
+                str(context),
+            )
+            log = self._paths.logs / f"image-{name}.log"
+            run_logged(command, step=f"build the image {name}", log=log)
+
+    def copy(self, reference: str, destination: str) -> None:
+        """Copy an image to a destination in skopeo's notation (oci:, docker-archive:, docker://).
+
+        Layers stay as they are, so that those which are there already can be told and left out.
+        """
+        store = f"overlay@{self._store / 'root'}+{self._store / 'run'}"
+        run_logged(
+            [
+                *("skopeo", "copy", "--dest-oci-accept-uncompressed-layers"),
+                *(f"containers-storage:[{store}]{reference}", destination),
+            ],
+            step=f"copy {reference} to {destination}",
+            log=self._paths.logs / "image-copy.log",
+        )
+
+    def _command(self, verb: str, *words: str) -> list[str]:
+        store = [f"--root={self._store / 'root'}", f"--runroot={self._store / 'run'}"]
+        return ["buildah", *store, "--storage-driver=overlay", verb, *words]

@@ -11,7 +11,7 @@ from localcluster.go_programs import ensure_built, program_named
 from localcluster.lock import alone
 from localcluster.node_images import NodeImages
 from localcluster.paths import Paths, default_paths
-from localcluster.progress import StepFailed
+from localcluster.progress import StepError
 from localcluster.start import up
 from localcluster.status import status
 from localcluster.stop import down
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = default_paths()
     try:
         return _run(wanted, paths)
-    except StepFailed as failure:
+    except StepError as failure:
         print(failure.report(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from localcluster.content import content_key
 from localcluster.paths import Paths
-from localcluster.progress import StepFailed
+from localcluster.progress import StepError
 from localcluster.settings import (
     API_PORT,
     ETCD_PEER_URL,
@@ -107,6 +107,7 @@ def controller_manager(program: Path, paths: Paths) -> Component:
         f"--cluster-signing-cert-file={authority}",
         f"--cluster-signing-key-file={paths.pki / 'ca.key'}",
         "--use-service-account-credentials",
+        f"--flex-volume-plugin-volume-dir={paths.kubelet / 'volume-plugins'}",
         f"--cluster-cidr={POD_RANGE}",
         "--bind-address=127.0.0.1",
         # There is only one, and a lease would make every start wait for the old one to expire.
@@ -127,7 +128,7 @@ def scheduler(program: Path, paths: Paths) -> Component:
 def containerd(paths: Paths) -> Component:
     program = shutil.which("containerd", path=SYSTEM_PATH)
     if program is None:
-        raise StepFailed("start containerd", "the program is not installed")
+        raise StepError("start containerd", "the program is not installed")
     config = paths.config / "containerd.toml"
     return _component("containerd", program, f"--config={config}", config=(config,))
 

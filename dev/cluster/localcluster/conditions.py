@@ -12,4 +12,3 @@ def has_condition(item: Mapping[str, Any] | None, kind: str) -> bool:
         return False
     conditions = item.get("status", {}).get("conditions", [])
     return any(each["type"] == kind and each["status"] == "True" for each in conditions)
-

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from localcluster.content import content_key
 from localcluster.paths import CLUSTER_SOURCES, Paths
-from localcluster.progress import StepFailed, run_logged, say
+from localcluster.progress import StepError, run_logged, say
 from localcluster.settings import KUBERNETES_VERSION
 
 _GO_SOURCES = CLUSTER_SOURCES / "go"
@@ -34,9 +34,7 @@ def _kubernetes_version_flags() -> str:
         "buildDate": "2026-01-01T00:00:00Z",
     }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    flags = [
-        f"-X {package}.{name}={value}" for package in packages for name, value in values.items()
-    ]
+    flags = [f"-X {package}.{name}={value}" for package in packages for name, value in values.items()]
     return " ".join([_STRIPPED, *flags])
 
 
@@ -85,9 +83,7 @@ CONTROL_PLANE = (
         typical_seconds=7,
     ),
 )
-PAUSE = GoProgram(
-    name="pause", package="eagle/dev/cluster/pause", module=_GO_SOURCES / "pause", typical_seconds=2
-)
+PAUSE = GoProgram(name="pause", package="eagle/dev/cluster/pause", module=_GO_SOURCES / "pause", typical_seconds=2)
 COREDNS = GoProgram(
     name="coredns",
     package="eagle/dev/cluster/coredns",
@@ -147,19 +143,19 @@ def ensure_built(programs: Sequence[GoProgram], paths: Paths) -> None:
 
 
 def program_named(name: str) -> GoProgram:
-    """Return the program of that name; raises StepFailed when there is none."""
+    """Return the program of that name; raises StepError when there is none."""
     for program in ALL_PROGRAMS:
         if program.name == name:
             return program
     known = ", ".join(program.name for program in ALL_PROGRAMS)
-    raise StepFailed(f"find the program {name}", f"it is none of: {known}")
+    raise StepError(f"find the program {name}", f"it is none of: {known}")
 
 
 def _build(program: GoProgram, paths: Paths) -> None:
     step = f"build {program.name}"
     go = shutil.which("go")
     if go is None:
-        raise StepFailed(step, "no `go` on PATH; Go 1.26 or newer is needed")
+        raise StepError(step, "no `go` on PATH; Go 1.26 or newer is needed")
     target = program.built(paths)
     target.parent.parent.mkdir(parents=True, exist_ok=True)
     # Built aside and moved into place, so that a build which was cut off leaves nothing

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcluster.paths import Paths
-from localcluster.progress import StepFailed, run_logged, say
+from localcluster.progress import StepError, run_logged, say
 from localcluster.settings import SYSTEM_PATH
 
 _STEP = "install Debian packages"
@@ -61,14 +61,14 @@ def cni_plugin_folder() -> Path:
     for folder in CNI_PLUGIN_FOLDERS:
         if (folder / "bridge").exists():
             return folder
-    raise StepFailed("find the CNI plugins", "no `bridge` plugin in any known folder")
+    raise StepError("find the CNI plugins", "no `bridge` plugin in any known folder")
 
 
 def install(packages: list[HostPackage], paths: Paths) -> None:
     """Install the packages without starting any of their services."""
     names = [package.name for package in packages]
     if shutil.which("apt-get", path=SYSTEM_PATH) is None:
-        raise StepFailed(_STEP, f"this is not Debian or Ubuntu; please install: {', '.join(names)}")
+        raise StepError(_STEP, f"this is not Debian or Ubuntu; please install: {', '.join(names)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH}
     log = paths.logs / "apt.log"
     say(f"installing Debian packages: {', '.join(names)}")
@@ -83,9 +83,7 @@ def install(packages: list[HostPackage], paths: Paths) -> None:
 
 
 def _has_candidate(name: str) -> bool:
-    shown = subprocess.run(
-        ["apt-cache", "policy", name], capture_output=True, text=True, check=False
-    ).stdout
+    shown = subprocess.run(["apt-cache", "policy", name], capture_output=True, text=True, check=False).stdout
     return "Candidate:" in shown and "Candidate: (none)" not in shown
 
 
@@ -107,6 +105,4 @@ def _keep_containerd_from_starting_at_boot() -> None:
     # The package enables its service. Only done where the package was not there before, so
     # that a containerd which the user runs is never touched.
     if shutil.which("systemctl", path=SYSTEM_PATH) is not None:
-        subprocess.run(
-            ["systemctl", "disable", "containerd.service"], capture_output=True, check=False
-        )
+        subprocess.run(["systemctl", "disable", "containerd.service"], capture_output=True, check=False)

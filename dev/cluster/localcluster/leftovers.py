@@ -6,17 +6,29 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from localcluster.paths import Paths
 from localcluster.process_records import command_line
-from localcluster.progress import StepFailed
+from localcluster.progress import StepError
 from localcluster.settings import POD_NETWORK_NAME
 
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _POD_GROUP = "kubepods"
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _CONTAINER_LOG_LINKS = Path("/var/log/containers")
+_DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
+# Made by the kubelet, CNI and the shims wherever they run; removed when nothing is in them.
+_FIXED_FOLDERS = (
+    _DEVICE_PLUGINS,
+    _DEVICE_PLUGINS.parent,
+    _CNI_RESULTS,
+    _CNI_RESULTS.parent,
+    _CONTAINER_LOG_LINKS,
+    Path("/run/containerd/s"),
+    Path("/run/containerd"),
+)
 _PATIENCE_SECONDS = 10.0
 
 
@@ -24,7 +36,7 @@ def is_shim_of(words: list[str], socket: Path) -> bool:
     """Tell whether a command line is that of a shim which belongs to the containerd at `socket`."""
     if not words or not Path(words[0]).name.startswith("containerd-shim"):
         return False
-    return any(pair == ("-address", str(socket)) for pair in zip(words, words[1:], strict=False))
+    return any(pair == ("-address", str(socket)) for pair in pairwise(words))
 
 
 def is_in_container(cgroup: str, containers: set[str]) -> bool:
@@ -40,7 +52,7 @@ def end_leftover_processes(paths: Paths) -> int:
     # A container first: its shim would otherwise be gone when it has to be collected.
     while found := [*_in_containers(containers)] or [*_shims(paths.containerd_socket)]:
         if time.monotonic() > deadline:
-            raise StepFailed("end leftover containers", f"processes {found} do not end")
+            raise StepError("end leftover containers", f"processes {found} do not end")
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -64,10 +76,16 @@ def remove_pod_control_groups() -> None:
 def remove_traces_outside(paths: Paths) -> None:
     """Remove what CNI and the kubelet wrote to fixed places, as far as it is this cluster's."""
     for result in _CNI_RESULTS.glob(f"{POD_NETWORK_NAME}-*"):
+        sandbox = result.name.removeprefix(f"{POD_NETWORK_NAME}-").partition("-")[0]
+        (_CNI_RESULTS / f"cni-loopback-{sandbox}-lo").unlink(missing_ok=True)
         result.unlink()
     for link in _CONTAINER_LOG_LINKS.glob("*.log"):
         if link.is_symlink() and Path(os.readlink(link)).is_relative_to(paths.pod_logs):
             link.unlink()
+    (_DEVICE_PLUGINS / "kubelet.sock").unlink(missing_ok=True)
+    for folder in _FIXED_FOLDERS:
+        if folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _known_containers(paths: Paths) -> set[str]:

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from localcluster.progress import StepFailed
+from localcluster.progress import StepError
 from localcluster.settings import SYSTEM_PATH
 
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -16,8 +16,9 @@ def mounts_below(folder: Path, mountinfo: str) -> list[str]:
     """Return the mount points below `folder`, the deepest first, from a mountinfo text."""
     points = [_unescaped(line.split()[4]) for line in mountinfo.splitlines()]
     below = [point for point in points if Path(point).is_relative_to(folder)]
-    # Later lines lie on top of earlier ones with the same path.
-    return sorted(reversed(below), key=lambda point: point.count("/"), reverse=True)
+    deepest_last = sorted(below, key=lambda point: point.count("/"))
+    # Turned round as a whole: of two mounts on one point the later lies on top.
+    return deepest_last[::-1]
 
 
 def unmount_below(folder: Path) -> int:
@@ -33,7 +34,7 @@ def unmount_below(folder: Path) -> int:
             check=False,
         )
         if done.returncode != 0:
-            raise StepFailed(f"unmount {point}", done.stderr.strip())
+            raise StepError(f"unmount {point}", done.stderr.strip())
     return len(points)
 
 

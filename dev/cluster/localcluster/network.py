@@ -16,7 +16,7 @@ from typing import Any
 
 from localcluster.host_settings import WANTED
 from localcluster.iptables_text import removal_script
-from localcluster.progress import StepFailed, run_quietly
+from localcluster.progress import StepError, run_quietly
 from localcluster.settings import BRIDGE, NODE_ADDRESS, POD_RANGE, SERVICE_RANGE, SYSTEM_PATH
 
 _STEP = "set up the network"
@@ -55,13 +55,12 @@ def check_for_conflicts() -> None:
     routes = json.loads(_run("ip", "-json", "-4", "route", "show"))
     conflicts = conflicting_routes(routes)
     if conflicts:
-        raise StepFailed(
+        raise StepError(
             _STEP,
-            f"this machine already routes {', '.join(conflicts)}; "
-            f"the cluster needs {POD_RANGE} and {SERVICE_RANGE}",
+            f"this machine already routes {', '.join(conflicts)}; the cluster needs {POD_RANGE} and {SERVICE_RANGE}",
         )
     if not bridge_exists() and f":{KUBERNETES_CHAIN_PREFIX}SERVICES" in _saved_rules("iptables"):
-        raise StepFailed(
+        raise StepError(
             _STEP,
             "another Kubernetes seems to run on this machine (its Service rules are in place); "
             "two would rewrite each other's rules. If it is a leftover, `cluster-down` removes it",
@@ -89,7 +88,7 @@ def load_kernel_parts() -> None:
             subprocess.run(["modprobe", module], env={"PATH": SYSTEM_PATH}, check=False)
     missing = [name for name in WANTED if not (Path("/proc/sys") / name).exists()]
     if missing:
-        raise StepFailed(_STEP, f"the kernel lacks {', '.join(missing)} (module br_netfilter)")
+        raise StepError(_STEP, f"the kernel lacks {', '.join(missing)} (module br_netfilter)")
 
 
 def make_bridge() -> None:

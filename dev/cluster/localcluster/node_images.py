@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from localcluster.paths import Paths
-from localcluster.progress import StepFailed, run_logged, run_quietly
+from localcluster.progress import StepError, run_logged, run_quietly
 from localcluster.settings import SYSTEM_PATH
 
 # The namespace that the kubelet looks into.
@@ -56,7 +56,7 @@ class NodeImages:
                 written = 0
             if process.wait() != 0:
                 said.seek(0)
-                raise StepFailed(step, said.read().decode(errors="replace").strip())
+                raise StepError(step, said.read().decode(errors="replace").strip())
         return written
 
     def blobs(self) -> set[str]:

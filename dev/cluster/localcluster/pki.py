@@ -166,9 +166,7 @@ def _make_authority(folder: Path) -> None:
     config = folder / "ca.cnf"
     config.write_text(_AUTHORITY_CONFIG)
     key, certificate = folder / "ca.key", folder / "ca.crt"
-    _openssl(
-        "req", "-x509", "-new", "-config", config, "-key", key, "-days", _DAYS, "-out", certificate
-    )
+    _openssl("req", "-x509", "-new", "-config", config, "-key", key, "-days", _DAYS, "-out", certificate)
 
 
 def _make_service_account_key(folder: Path) -> None:

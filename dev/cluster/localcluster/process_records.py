@@ -75,9 +75,7 @@ def command_line(pid: int) -> list[str]:
 def parse_facts(stat: str, words: Sequence[str]) -> ProcessFacts:
     """Read a line of /proc/PID/stat: the name in parentheses may itself hold spaces and ')'."""
     fields = stat[stat.rindex(")") + 2 :].split()
-    return ProcessFacts(
-        start_ticks=int(fields[19]), dead=fields[0] in "ZX", program=words[0] if words else ""
-    )
+    return ProcessFacts(start_ticks=int(fields[19]), dead=fields[0] in "ZX", program=words[0] if words else "")
 
 
 def matches(record: ProcessRecord, facts: ProcessFacts | None, current_boot: str) -> bool:

@@ -17,7 +17,7 @@ _HEARTBEAT_SECONDS = 20.0
 _LOG_TAIL_LINES = 15
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A step could not be done; the message is for the reader, in their terms."""
 
     def __init__(self, step: str, why: str, *, log: Path | None = None) -> None:
@@ -56,7 +56,7 @@ def run_logged(
 ) -> None:
     """Run a command to its end with its output in `log`.
 
-    Raises StepFailed, with the end of the log, when it cannot be started or exits non-zero.
+    Raises StepError, with the end of the log, when it cannot be started or exits non-zero.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -71,7 +71,7 @@ def run_logged(
                 cwd=folder,
             )
         except OSError as error:
-            raise StepFailed(step, f"{command[0]} could not be started: {error}") from error
+            raise StepError(step, f"{command[0]} could not be started: {error}") from error
         try:
             while True:
                 try:
@@ -84,17 +84,17 @@ def run_logged(
             process.wait()
             raise
     if status != 0:
-        raise StepFailed(step, f"{Path(command[0]).name} ended with status {status}", log=log)
+        raise StepError(step, f"{Path(command[0]).name} ended with status {status}", log=log)
 
 
 def run_quietly(command: Sequence[str | Path], *, step: str, stdin: str | None = None) -> str:
-    """Run a short command and return what it printed; raises StepFailed with its own words."""
+    """Run a short command and return what it printed; raises StepError with its own words."""
     words = [os.fspath(word) for word in command]
     try:
         done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise StepFailed(step, f"{words[0]} could not be started: {error}") from error
+        raise StepError(step, f"{words[0]} could not be started: {error}") from error
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip() or f"status {done.returncode}"
-        raise StepFailed(step, f"`{' '.join(words)}` said: {said}")
+        raise StepError(step, f"`{' '.join(words)}` said: {said}")
     return done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from localcluster import addons, components, host_settings, network
 from localcluster.api_client import ApiClient
@@ -17,7 +18,7 @@ from localcluster.node_config import write_node_config
 from localcluster.node_images import NodeImages
 from localcluster.paths import Paths
 from localcluster.pki import ensure_pki
-from localcluster.progress import StepFailed, say
+from localcluster.progress import StepError, say
 from localcluster.scratch_image import COREDNS_IMAGE, PAUSE_IMAGE
 from localcluster.settings import API_URL, KUBERNETES_VERSION, NODE_NAME
 from localcluster.supervisor import STOP_ORDER, Supervisor
@@ -47,7 +48,7 @@ def up(paths: Paths) -> None:
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise StepFailed(
+        raise StepError(
             "start the cluster",
             "it needs root (it makes a network bridge, mounts and namespaces): sudo -E make ...",
         )
@@ -84,13 +85,11 @@ def _prepare(paths: Paths) -> None:
     network.make_bridge()
     network.close_off()
     ensure_pki(paths)
-    write_node_config(
-        paths, pause_image=PAUSE_IMAGE.reference, cni_plugins=cni_plugin_folder()
-    )
+    write_node_config(paths, pause_image=PAUSE_IMAGE.reference, cni_plugins=cni_plugin_folder())
 
 
 def _start_control_plane(paths: Paths, supervisor: Supervisor) -> ApiClient:
-    def program(name: str) -> os.PathLike[str]:
+    def program(name: str) -> Path:
         return program_named(name).built(paths)
 
     _start(

@@ -8,7 +8,7 @@ from localcluster import components, host_settings, leftovers, network
 from localcluster.mounts import unmount_below
 from localcluster.node_images import NodeImages
 from localcluster.paths import Paths
-from localcluster.progress import StepFailed, say
+from localcluster.progress import StepError, say
 from localcluster.supervisor import STOP_ORDER, Supervisor
 from localcluster.waiting import wait_until
 
@@ -69,7 +69,7 @@ def _end_containers(paths: Paths, supervisor: Supervisor) -> None:
         )
         images.end_containers()
         removed = images.remove_containers()
-    except StepFailed as failure:
+    except StepError as failure:
         say(f"{failure}; the images in the node are given up")
         supervisor.stop("containerd")
         leftovers.end_leftover_processes(paths)

@@ -20,7 +20,7 @@ from localcluster.process_records import (
     is_running,
     load_record,
 )
-from localcluster.progress import StepFailed
+from localcluster.progress import StepError
 from localcluster.settings import SYSTEM_PATH
 
 _PATIENCE_SECONDS = 15.0
@@ -40,6 +40,8 @@ class Supervisor:
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
+        # Started by this very command; the others have another parent by now.
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def ensure_running(self, component: Component) -> bool:
         """Start the component unless it already runs as wanted; return whether it was started."""
@@ -47,7 +49,7 @@ class Supervisor:
         if record is not None and is_running(record):
             if record.fingerprint == component.fingerprint():
                 return False
-            end_process(record, patience_seconds=_PATIENCE_SECONDS)
+            self.stop(component.name)
         self._start(component)
         return True
 
@@ -58,10 +60,10 @@ class Supervisor:
         return is_running(self.record(name))
 
     def require_alive(self, names: Sequence[str]) -> None:
-        """Raise StepFailed, with the log, for a component that has ended by itself."""
+        """Raise StepError, with the log, for a component that has ended by itself."""
         for name in names:
             if not self.running(name):
-                raise StepFailed(f"run {name}", "the process has ended", log=self.log_file(name))
+                raise StepError(f"run {name}", "the process has ended", log=self.log_file(name))
 
     def stop(self, name: str) -> bool:
         """End the component if it is the process that was recorded; return whether it ran."""
@@ -70,6 +72,9 @@ class Supervisor:
         if record is not None and ran:
             end_process(record, patience_seconds=_PATIENCE_SECONDS)
         self._record_file(name).unlink(missing_ok=True)
+        child = self._children.pop(name, None)
+        if child is not None:
+            child.wait()
         return ran
 
     def log_file(self, name: str) -> Path:
@@ -99,10 +104,11 @@ class Supervisor:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise StepFailed(f"start {component.name}", str(error)) from error
+                raise StepError(f"start {component.name}", str(error)) from error
+        self._children[component.name] = process
         facts = facts_of(process.pid)
         if facts is None or facts.dead:
-            raise StepFailed(f"start {component.name}", "it ended at once", log=log)
+            raise StepError(f"start {component.name}", "it ended at once", log=log)
         ProcessRecord(
             pid=process.pid,
             start_ticks=facts.start_ticks,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from localcluster.progress import StepFailed, say
+from localcluster.progress import StepError, say
 
 _PAUSE_SECONDS = 0.1
 _HEARTBEAT_SECONDS = 15.0
@@ -22,7 +22,7 @@ def wait_until(
 ) -> None:
     """Wait until `holds`; `check` is called meanwhile and raises when waiting has become pointless.
 
-    Raises StepFailed naming `log` after `seconds`.
+    Raises StepError naming `log` after `seconds`.
     """
     began = time.monotonic()
     next_word = _HEARTBEAT_SECONDS
@@ -30,7 +30,7 @@ def wait_until(
         check()
         waited = time.monotonic() - began
         if waited > seconds:
-            raise StepFailed(f"wait for {what}", f"not there after {seconds:.0f} s", log=log)
+            raise StepError(f"wait for {what}", f"not there after {seconds:.0f} s", log=log)
         if waited > next_word:
             say(f"  ... still waiting for {what} ({waited:.0f} s)")
             next_word += _HEARTBEAT_SECONDS

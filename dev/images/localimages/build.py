@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from localcluster.go_programs import VERSITYGW, ensure_built
 from localcluster.host_packages import install, missing_packages
 from localcluster.paths import Paths
-from localcluster.progress import StepFailed, say
+from localcluster.progress import StepError, say
 from localcluster.scratch_image import COREDNS_IMAGE
 
 from localimages import names_file
@@ -27,7 +27,7 @@ from localimages.delivery import chosen_delivery
 def build(names: Sequence[str], paths: Paths) -> None:
     """Build the images of those names (all when there are none), deliver them, write images.env."""
     if os.geteuid() != 0:
-        raise StepFailed("build the images", "it needs root (it mounts): sudo -E make ...")
+        raise StepError("build the images", "it needs root (it mounts): sudo -E make ...")
     images = chosen(catalog(paths), names)
     buildah = Buildah(paths)
     delivery = chosen_delivery(os.environ, paths, buildah)

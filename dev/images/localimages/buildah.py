@@ -36,7 +36,7 @@ class Buildah:
         base: str | None = None,
         apt_sources: Sequence[str] = (),
     ) -> None:
-        """Build an image under that name; raises StepFailed with the log of the build."""
+        """Build an image under that name; raises StepError with the log of the build."""
         name = reference.removeprefix("localhost/").partition(":")[0]
         mounts = [f"--volume={path}:{path}:ro" for path in _MACHINE_FILES if path.exists()]
         with tempfile.NamedTemporaryFile("w", suffix=".list") as sources:

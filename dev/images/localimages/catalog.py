@@ -9,7 +9,7 @@ from pathlib import Path
 from localcluster.content import content_key, tree_key
 from localcluster.go_programs import VERSITYGW
 from localcluster.paths import REPOSITORY, Paths
-from localcluster.progress import StepFailed
+from localcluster.progress import StepError
 
 _IMAGES = REPOSITORY / "dev" / "images"
 _CONTRACT = REPOSITORY / "contract" / "eagle_contract"
@@ -83,11 +83,9 @@ def catalog(paths: Paths) -> list[Image]:
 
 
 def chosen(images: Sequence[Image], names: Sequence[str]) -> list[Image]:
-    """Return the images of those names, or all; raises StepFailed for an unknown name."""
+    """Return the images of those names, or all; raises StepError for an unknown name."""
     known = {image.name: image for image in images}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise StepFailed(
-            "choose images", f"no image is called {', '.join(unknown)}; there are {', '.join(known)}"
-        )
+        raise StepError("choose images", f"no image is called {', '.join(unknown)}; there are {', '.join(known)}")
     return [image for image in images if not names or image.name in names]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from localcluster.lock import alone
 from localcluster.paths import default_paths
-from localcluster.progress import StepFailed
+from localcluster.progress import StepError
 
 from localimages.base_image import base_key
 from localimages.build import build
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with alone(paths.images_lock, "image build"):
             build(wanted.names, paths)
         return 0
-    except StepFailed as failure:
+    except StepError as failure:
         print(failure.report(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from localcluster.node_images import NodeImages
 from localcluster.paths import Paths
-from localcluster.progress import StepFailed, run_logged, say
+from localcluster.progress import StepError, run_logged, say
 from localcluster.supervisor import Supervisor
 
 from localimages.buildah import Buildah
@@ -85,12 +85,10 @@ class ToRegistry:
         return name
 
 
-def chosen_delivery(
-    environment: Mapping[str, str], paths: Paths, buildah: Buildah
-) -> Delivery | None:
+def chosen_delivery(environment: Mapping[str, str], paths: Paths, buildah: Buildah) -> Delivery | None:
     """Return how images are delivered, or None when no cluster runs that would take them.
 
-    Raises StepFailed when KUBECONFIG names a cluster of the user's and nothing says how
+    Raises StepError when KUBECONFIG names a cluster of the user's and nothing says how
     images get there.
     """
     registry, loader = environment.get(REGISTRY), environment.get(LOADER)
@@ -100,7 +98,7 @@ def chosen_delivery(
         return ThroughLoader(paths, buildah, loader)
     kubeconfig = environment.get("KUBECONFIG")
     if kubeconfig and Path(os.path.realpath(kubeconfig)) != paths.admin_kubeconfig.resolve():
-        raise StepFailed(
+        raise StepError(
             "deliver the images",
             f"KUBECONFIG names another cluster than the local one; set {REGISTRY} (a registry to "
             f"push to) or {LOADER} (a command that takes an archive, as `kind load image-archive`)",

@@ -33,9 +33,7 @@ def blobs_of(layout: Path, manifest_digest: str) -> list[str]:
     return [manifest_digest, *(part["digest"] for part in parts)]
 
 
-def write_missing_part(
-    layout: Path, reference: str, present: Collection[str], output: IO[bytes]
-) -> int:
+def write_missing_part(layout: Path, reference: str, present: Collection[str], output: IO[bytes]) -> int:
     """Write an OCI archive without the blobs that the receiver has; return the bytes of blobs."""
     entry = manifest_of(layout, reference)
     index = {

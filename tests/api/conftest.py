@@ -7,7 +7,6 @@ goes when they end (what the chart keeps, stays).
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from tests.support.api import Api, Object, RefusedError
 from tests.support.cluster import helm, wait_for
 from tests.support.eagle import Installation, Organization, install_operator, is_installed, onboarded, schedule

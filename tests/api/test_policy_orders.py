@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-
 from tests.support.api import Api, Object
 from tests.support.cluster import kubectl, unique, wait_for
 from tests.support.eagle import Organization, manual_order

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from tests.support.api import Api
 from tests.support.cluster import fresh_namespace, kubectl, unique, wait_for
 from tests.support.eagle import Installation, Organization, schedule

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-
 from tests.support.api import Api
 from tests.support.eagle import Organization
 from tests.support.workloads import CRON_JOB_CONTROLLER, JOB_CONTROLLER, cron_job, job

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from tests.support.api import Api, Object
 from tests.support.cluster import kubectl, unique
 from tests.support.eagle import Organization, manual_order, schedule

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import httpx
 import kubernetes
-
 from tests.support.cluster import kubeconfig
 
 Object = dict[str, Any]
@@ -50,8 +49,8 @@ class Api:
         settings = kubernetes.client.Configuration()
         kubernetes.config.load_kube_config(str(config or kubeconfig()), client_configuration=settings)
         with _connect(settings, settings.cert_file, settings.key_file) as connection:
-            bearer = settings.api_key.get("authorization")
-            yield cls(connection, {"Authorization": bearer} if bearer else {})
+            bearer = settings.auth_settings().get("BearerToken")
+            yield cls(connection, {"Authorization": bearer["value"]} if bearer else {})
 
     def impersonate(self, user: str, *, group: str | None = None, extra: Mapping[str, str] | None = None) -> "Api":
         """Somebody else, by the administrator's right to act as anybody."""

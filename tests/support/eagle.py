@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eagle_contract.api import names
-
 from tests.support.api import Object
 from tests.support.cluster import REPOSITORY, helm, kubectl, local_images, unique
+
+from eagle_contract.api import names
 
 OPERATOR_CHART = REPOSITORY / "helm" / "eagle-training"
 ORGANIZATION_CHART = REPOSITORY / "helm" / "eagle-organization"

@@ -1,0 +1,198 @@
+"""The charts render what was meant, the API server takes all of it, and wrong values are refused beforehand."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.api import Api, Object, RefusedError
+from tests.support.cluster import REPOSITORY, CommandError, fresh_namespace, helm, kubectl
+from tests.support.eagle import OPERATOR_CHART, ORGANIZATION_CHART, Installation
+
+ACME = ("--set", "organization=acme")
+LABEL = "training.eagle-notifier.io/organization"
+
+
+def render(chart: Path, *arguments: str, release: str = "variant", namespace: str = "eagle-system") -> list[Object]:
+    """The objects that a chart makes, hooks included."""
+    text = helm("template", release, str(chart), "--namespace", namespace, *arguments)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def kinds(objects: list[Object]) -> set[str]:
+    return {f"{item['kind']}/{item['metadata']['name']}" for item in objects}
+
+
+def pod_templates(objects: list[Object]) -> list[tuple[str, Object]]:
+    found = [(item, item["spec"]["template"]) for item in objects if item["kind"] in ("Deployment", "Job")]
+    return [(item["metadata"]["name"], template) for item, template in found]
+
+
+@pytest.mark.parametrize(("chart", "values"), [(OPERATOR_CHART, ()), (ORGANIZATION_CHART, ACME)], ids=["op", "org"])
+def test_lint_finds_nothing(chart: Path, values: tuple[str, ...]) -> None:
+    helm("lint", "--strict", str(chart), *values)
+
+
+OPERATOR_VARIANTS = [
+    (),
+    ("--set", "artifacts.url=s3://bundles"),
+    ("--set", "store.persistence.enabled=false", "--set", "networkPolicy.enabled=false"),
+    ("--set", "admissionPolicies.stamps=Mutate", "--set", "store.persistence.storageClassName=fast"),
+    ("--set", "operator.nodeSelector.pool=system", "--set", "images.pullSecrets[0].name=pull"),
+    ("--set-json", 'operator.extraEnv=[{"name":"TZ","value":"UTC"}]', "--set", "operator.priorityClassName="),
+    (
+        "--set-json",
+        'operator.tolerations=[{"operator":"Exists"}]',
+        "--set-json",
+        'operator.affinity={"nodeAffinity":{}}',
+    ),
+]
+ORGANIZATION_VARIANTS = [
+    (),
+    ("--set", "store.url=s3://bundles/acme", "--set", "store.environment.AWS_REGION=eu-central-1"),
+    ("--set", "access.admins.groups={engineers}", "--set", "access.viewers.users={auditor@example.com}"),
+    ("--set-json", 'access.admins.serviceAccounts=[{"name":"flux","namespace":"flux-system"}]'),
+    ("--set", "resourceQuota.requests\\.cpu=8", "--set-json", 'limitRange=[{"type":"Container","max":{"cpu":"8"}}]'),
+    ("--set-json", 'networkPolicy.databases=[{"to":[{"ipBlock":{"cidr":"10.0.0.0/8"}}],"ports":[{"port":5432}]}]'),
+    ("--set", "keys.create=false,signing.create=false,store.create=false,store.onboarding.userSecret=acme-user"),
+    ("--set", "imagePullSecrets[0].name=pull", "--set", "serviceAccountAnnotations.role=acme"),
+]
+
+
+@pytest.mark.parametrize("values", OPERATOR_VARIANTS, ids=str)
+def test_the_api_server_takes_all_of_the_operators_chart(installation: Installation, values: tuple[str, ...]) -> None:
+    objects = render(OPERATOR_CHART, "--set", "crds.install=false", *values, namespace=installation.namespace)
+    kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+
+@pytest.fixture(scope="module")
+def labelled_namespace(installation: Installation) -> Iterator[str]:
+    with fresh_namespace("charts-variants", {LABEL: "acme"}) as namespace:
+        yield namespace
+
+
+@pytest.mark.parametrize("values", ORGANIZATION_VARIANTS, ids=str)
+def test_the_api_server_takes_all_of_the_organizations_chart(
+    installation: Installation, labelled_namespace: str, values: tuple[str, ...]
+) -> None:
+    place = ("--set", f"namespace.create=false,namespace.name={labelled_namespace}")
+    objects = render(ORGANIZATION_CHART, *ACME, *place, *values, namespace=installation.namespace)
+    kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+
+def test_restricted_pod_security_admits_every_pod(administrator: Api) -> None:
+    templates = pod_templates(render(OPERATOR_CHART)) + pod_templates(render(ORGANIZATION_CHART, *ACME))
+    assert {name for name, _ in templates} == {"variant-operator", "variant-store", "variant-onboarding"}
+    with fresh_namespace("charts-restricted", {"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
+        for name, template in templates:
+            metadata = {"name": name, "namespace": namespace}
+            spec = {**template["spec"], "serviceAccountName": "default"}
+            body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+            kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(body))
+            spec["securityContext"] = {}
+            with pytest.raises(RefusedError, match="restricted"):
+                administrator.create(body, dryRun="All")
+
+
+def test_every_container_is_read_only_bounded_and_probed() -> None:
+    for name, template in pod_templates(render(OPERATOR_CHART) + render(ORGANIZATION_CHART, *ACME)):
+        (container,) = template["spec"]["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"], name
+        assert container["resources"]["limits"]["memory"], name
+        assert name == "variant-onboarding" or {"livenessProbe", "readinessProbe"} <= container.keys(), name
+
+
+def test_an_own_object_store_leaves_the_embedded_one_out() -> None:
+    objects = kinds(render(OPERATOR_CHART, "--set", "artifacts.url=s3://bundles"))
+    assert not {item for item in objects if "store" in item}
+    objects = kinds(render(ORGANIZATION_CHART, *ACME, "--set", "store.url=s3://bundles/acme"))
+    assert not {item for item in objects if "onboarding" in item}
+
+
+def test_the_operator_gets_its_settings_under_the_names_users_know() -> None:
+    (operator,) = (t for name, t in pod_templates(render(OPERATOR_CHART)) if name == "variant-operator")
+    environment = {entry["name"]: entry.get("value") for entry in operator["spec"]["containers"][0]["env"]}
+    assert environment["TRAINING_SCHEDULE_ENABLED"] == "true"
+    assert environment["MAX_CONCURRENT_RUNS"] == "5"
+    assert environment["MAX_CONCURRENT_RUNS_PER_ORGANIZATION"] == "1"
+    assert json.loads(environment["EAGLE_TRAINER_RESOURCES"])["limits"]["memory"] == "4Gi"
+
+
+@pytest.mark.parametrize(
+    ("chart", "value", "told"),
+    [
+        (OPERATOR_CHART, "training.retryAttempts=11", "at '/training/retryAttempts'"),
+        (OPERATOR_CHART, "training.maxConcurrentRuns=0", "at '/training/maxConcurrentRuns'"),
+        (OPERATOR_CHART, "training.accuracyThreshold=75%", "at '/training/accuracyThreshold'"),
+        (OPERATOR_CHART, "training.timeoutHours=0", "at '/training/timeoutHours'"),
+        (OPERATOR_CHART, "trainer.maxMemory=lots", "at '/trainer/maxMemory'"),
+        (OPERATOR_CHART, "artifacts.url=https://bundles", "at '/artifacts/url'"),
+        (OPERATOR_CHART, "admissionPolicies.stamps=Never", "at '/admissionPolicies/stamps'"),
+        (OPERATOR_CHART, "operator.replicas=2", "additional properties 'replicas' not allowed"),
+        (ORGANIZATION_CHART, "organization=", "at '/organization'"),
+        (ORGANIZATION_CHART, "organization=Acme", "at '/organization'"),
+        (ORGANIZATION_CHART, "organization=" + "a" * 49, "at '/organization'"),
+        (ORGANIZATION_CHART, "keys.rotation=0", "at '/keys/rotation'"),
+        (ORGANIZATION_CHART, "store.url=bundles", "at '/store/url'"),
+        (ORGANIZATION_CHART, "store.environment.region=eu", "at '/store/environment'"),
+        (ORGANIZATION_CHART, "acess.admins.users={a}", "additional properties 'acess' not allowed"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(chart: Path, value: str, told: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        render(chart, *ACME if chart == ORGANIZATION_CHART else (), "--set", value)
+    assert told in refused.value.error
+
+
+@pytest.mark.parametrize("chart", [OPERATOR_CHART, ORGANIZATION_CHART], ids=["operator", "organization"])
+def test_the_readme_explains_every_value_and_no_other(chart: Path) -> None:
+    values = yaml.safe_load((chart / "values.yaml").read_text())
+    rows = [line for line in (chart / "README.md").read_text().splitlines() if line.startswith("| `")]
+    explained: set[str] = set()
+    for row in rows:
+        names = [name.strip("` ") for name in row.split("|")[1].split("`, `")]
+        explained |= {_resolved(name, names[0]) for name in names}
+    assert all(_has(values, name) for name in explained), [name for name in explained if not _has(values, name)]
+    missing = [leaf for leaf in _leaves(values) if not any(leaf == e or leaf.startswith(f"{e}.") for e in explained)]
+    assert not missing
+
+
+def test_the_charts_definitions_are_the_generated_ones_kept_on_uninstall() -> None:
+    subprocess.run([sys.executable, str(REPOSITORY / "helm" / "sync-crds"), "--check"], check=True)
+    rendered = {item["metadata"]["name"]: item for item in render(OPERATOR_CHART) if "Definition" in item["kind"]}
+    for file in (REPOSITORY / "crds").glob("*.yaml"):
+        definition = yaml.safe_load(file.read_text())
+        copy = rendered.pop(definition["metadata"]["name"])
+        assert copy["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        assert copy == definition
+    assert not rendered
+
+
+def test_names_of_cluster_wide_objects_derive_from_the_release() -> None:
+    objects = render(OPERATOR_CHART, "--set", "crds.install=false", release="second")
+    wide = [item for item in objects if "namespace" not in item["metadata"]]
+    assert wide
+    assert all(item["metadata"]["name"].startswith("second-") for item in wide)
+
+
+def _leaves(values: Any, path: str = "") -> list[str]:
+    if not isinstance(values, dict) or not values:
+        return [path]
+    return [leaf for key, value in values.items() for leaf in _leaves(value, f"{path}.{key}".lstrip("."))]
+
+
+def _has(values: Any, path: str) -> bool:
+    for part in path.split("."):
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return True
+
+
+def _resolved(name: str, first: str) -> str:
+    """`.cronJob` beside `a.b.job` stands for `a.b.cronJob`."""
+    return first.rpartition(".")[0] + name if name.startswith(".") else name

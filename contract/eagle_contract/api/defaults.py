@@ -56,7 +56,12 @@ class Resolved:
     """Fields that are set, accepted and kept, but that this release does not act on."""
 
 
-_RESERVED_FIELDS = ("retry", "monitoring", "notifications")
+_RESERVED_FIELDS = {
+    "retry": "retry",
+    "history_limits": "historyLimits",
+    "monitoring": "monitoring",
+    "notifications": "notifications",
+}
 
 
 def resolve(
@@ -106,7 +111,7 @@ def resolve(
         max_regression=promotion.max_regression if promotion else None,
         serving_mode=(serving and serving.mode) or "Managed",
         progress_deadline_seconds=_or(serving.progress_deadline_seconds if serving else None, 300),
-        not_acted_on=tuple(name for name in _RESERVED_FIELDS if getattr(spec, name) is not None),
+        not_acted_on=tuple(wire for name, wire in _RESERVED_FIELDS.items() if getattr(spec, name) is not None),
     )
 
 

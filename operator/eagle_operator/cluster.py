@@ -1,0 +1,243 @@
+"""The only module that talks to the API server on the operator's own behalf: lists and writes."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+from lightkube import ApiError, AsyncClient
+from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.types import CascadeType, PatchType
+
+from eagle_contract.api.names import API_VERSION, GROUP, OPERATOR_MANAGER, RECORDED_LABEL
+from eagle_operator.domain.manifests import labels, owned_by
+from eagle_operator.domain.world import Job, Manifest, Meta
+from eagle_operator.domain.writes import (
+    Adopt,
+    Apply,
+    Create,
+    DeleteJob,
+    EndJob,
+    MarkRecorded,
+    Report,
+    SetScheduleStatus,
+    SetVersionStatus,
+    Write,
+)
+from eagle_operator.mirror import Mirror
+
+
+class InvalidSpecError(Exception):
+    """The API server will not have what a spec leads to; it is of no use to try before the spec changes."""
+
+
+class TransientError(Exception):
+    """It may well go better next time: a conflict, a time-out, a server that is busy."""
+
+
+RESOURCES: dict[str, Any] = {
+    "Namespace": create_global_resource("", "v1", "Namespace", "namespaces"),
+    "TrainingSchedule": create_namespaced_resource(GROUP, API_VERSION, "TrainingSchedule", "trainingschedules"),
+    "ModelVersion": create_namespaced_resource(GROUP, API_VERSION, "ModelVersion", "modelversions"),
+    "CronJob": create_namespaced_resource("batch", "v1", "CronJob", "cronjobs"),
+    "Job": create_namespaced_resource("batch", "v1", "Job", "jobs"),
+    "Pod": create_namespaced_resource("", "v1", "Pod", "pods"),
+    "Deployment": create_namespaced_resource("apps", "v1", "Deployment", "deployments"),
+    "Service": create_namespaced_resource("", "v1", "Service", "services"),
+    "Event": create_namespaced_resource("", "v1", "Event", "events"),
+}
+
+_PAGE = 500
+_INVALID = (400, 422)
+
+
+class Cluster:
+    """Lists and writes. What a write answers goes into the mirror, so that the next decision knows of it."""
+
+    def __init__(self, client: AsyncClient, mirror: Mirror, reporter: str) -> None:
+        self._client, self._mirror, self._reporter = client, mirror, reporter
+
+    async def list_all(self, kind: str, labels: dict[str, Any] | None) -> tuple[list[dict[str, Any]], str]:
+        """Every object of a kind, and the resource version of the list."""
+        namespace = None if kind == "Namespace" else "*"
+        found = self._client.list(RESOURCES[kind], namespace=namespace, labels=labels, chunk_size=_PAGE)
+        objects = [dict(item) async for item in found]
+        return objects, str(found.resourceVersion)
+
+    async def write(self, write: Write) -> None:
+        """Do one write. Raises InvalidSpecError or TransientError; anything else is a bug."""
+        try:
+            await self._write(write)
+        except ApiError as error:
+            raise await self._translated(write, error) from error
+        except httpx2.TransportError as error:
+            raise TransientError(f"{type(write).__name__}: {error!r}") from error
+
+    async def unsuspend(self, job: Job) -> None:
+        """Let a waiting Job go. Raises TransientError; whether it went may then be unknown."""
+        patch = {"metadata": {"resourceVersion": job.meta.resource_version}, "spec": {"suspend": False}}
+        try:
+            await self._patch("Job", job.meta, patch)
+        except ApiError as error:
+            raise TransientError(f"unsuspending {job.meta.name}: {error}") from error
+        except httpx2.TransportError as error:
+            raise TransientError(f"unsuspending {job.meta.name}: {error!r}") from error
+
+    async def refresh(self, kind: str, meta: Meta) -> None:
+        """See how an object is now: after a conflict the mirror may be behind."""
+        try:
+            fresh = await self._client.get(RESOURCES[kind], meta.name, namespace=meta.namespace)
+        except ApiError as error:
+            if error.status.code == 404:
+                return
+            raise
+        self._mirror.refresh(kind, dict(fresh))
+
+    async def _write(self, write: Write) -> None:
+        match write:
+            case Apply(manifest):
+                await self._apply(manifest)
+            case Create(manifest):
+                await self._create(manifest)
+            case SetScheduleStatus(schedule, status):
+                await self._set_status("TrainingSchedule", schedule.meta, status.wire())
+            case SetVersionStatus(version, status):
+                body = status.wire()
+                for trainers_own in ("result", "progress"):
+                    body.pop(trainers_own, None)
+                await self._set_status("ModelVersion", version.meta, body)
+            case Adopt(version, owner):
+                await self._patch("ModelVersion", version.meta, _ownership(version.meta, owner))
+            case DeleteJob(job):
+                await self._client.delete(
+                    RESOURCES["Job"], job.meta.name, namespace=job.meta.namespace, cascade=CascadeType.BACKGROUND
+                )
+            case EndJob(job):
+                await self._patch("Job", job.meta, {"spec": {"activeDeadlineSeconds": 1}})
+            case MarkRecorded(job):
+                await self._patch("Job", job.meta, {"metadata": {"labels": {RECORDED_LABEL: "true"}}})
+            case Report():
+                await self._report(write)
+
+    async def _apply(self, manifest: Manifest) -> None:
+        kind = manifest["kind"]
+        applied = await self._client.apply(RESOURCES[kind](manifest), field_manager=OPERATOR_MANAGER, force=True)
+        self._mirror.remember(kind, dict(applied))
+
+    async def _create(self, manifest: Manifest) -> None:
+        kind = manifest["kind"]
+        try:
+            created = await self._client.create(RESOURCES[kind](manifest), field_manager=OPERATOR_MANAGER)
+        except ApiError as error:
+            if error.status.code != 409 or error.status.reason != "AlreadyExists":
+                raise
+            name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+            created = await self._client.get(RESOURCES[kind], name, namespace=namespace)
+            owners = {owner.uid for owner in created.metadata.ownerReferences or []}
+            if owners.isdisjoint(owner["uid"] for owner in manifest["metadata"]["ownerReferences"]):
+                raise InvalidSpecError(
+                    f"a {kind} named {name!r} is there that is not the schedule's; remove or rename it"
+                ) from error
+        self._mirror.remember(kind, dict(created))
+
+    async def _set_status(self, kind: str, meta: Meta, status: Manifest) -> None:
+        resource = RESOURCES[kind]
+        body = {
+            "apiVersion": f"{GROUP}/{API_VERSION}",
+            "kind": kind,
+            "metadata": {
+                "name": meta.name,
+                "namespace": meta.namespace,
+                "uid": meta.uid,
+                "resourceVersion": meta.resource_version,
+            },
+            "status": status,
+        }
+        changed = await self._client.patch(
+            resource.Status,
+            meta.name,
+            body,
+            namespace=meta.namespace,
+            patch_type=PatchType.APPLY,
+            field_manager=OPERATOR_MANAGER,
+            force=True,
+        )
+        self._mirror.refresh(kind, dict(changed))
+
+    async def _patch(self, kind: str, meta: Meta, patch: Manifest) -> None:
+        changed = await self._client.patch(
+            RESOURCES[kind],
+            meta.name,
+            patch,
+            namespace=meta.namespace,
+            patch_type=PatchType.MERGE,
+            field_manager=OPERATOR_MANAGER,
+        )
+        self._mirror.refresh(kind, dict(changed))
+
+    async def _report(self, report: Report) -> None:
+        """An Event whose name is made from what happened: it exists once, however often it is written."""
+        digest = hashlib.sha256(json.dumps([report.uid, report.reason, report.about]).encode()).hexdigest()[:16]
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{report.name}.{digest}", "namespace": report.namespace},
+            "type": "Warning" if report.warning else "Normal",
+            "reason": report.reason,
+            "message": report.message[:1000],
+            "involvedObject": {
+                "apiVersion": f"{GROUP}/{API_VERSION}",
+                "kind": report.kind,
+                "name": report.name,
+                "namespace": report.namespace,
+                "uid": report.uid,
+            },
+            "source": {"component": OPERATOR_MANAGER},
+            "reportingComponent": OPERATOR_MANAGER,
+            "reportingInstance": self._reporter,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self._client.create(RESOURCES["Event"](event))
+        except ApiError as error:
+            if error.status.code != 409:
+                raise
+
+    async def _translated(self, write: Write, error: ApiError) -> Exception:
+        what = type(write).__name__
+        code = error.status.code or 0
+        if code == 404 and isinstance(
+            write, Adopt | DeleteJob | EndJob | MarkRecorded | SetScheduleStatus | SetVersionStatus
+        ):
+            return TransientError(f"{what}: the object is gone")
+        if code == 409:
+            await self._refresh_target(write)
+            return TransientError(f"{what}: {error.status.message}")
+        if code in _INVALID and isinstance(write, Apply | Create):
+            return InvalidSpecError(error.status.message or str(error))
+        if code in _INVALID:
+            return error
+        return TransientError(f"{what}: {code} {error.status.message}")
+
+    async def _refresh_target(self, write: Write) -> None:
+        match write:
+            case SetScheduleStatus(schedule, _):
+                await self.refresh("TrainingSchedule", schedule.meta)
+            case SetVersionStatus(version, _) | Adopt(version, _):
+                await self.refresh("ModelVersion", version.meta)
+            case EndJob(job) | MarkRecorded(job) | DeleteJob(job):
+                await self.refresh("Job", job.meta)
+
+
+def _ownership(version: Meta, schedule: Meta) -> Manifest:
+    return {
+        "metadata": {
+            "resourceVersion": version.resource_version,
+            "ownerReferences": owned_by("TrainingSchedule", schedule),
+            "labels": labels(schedule.name),
+        }
+    }

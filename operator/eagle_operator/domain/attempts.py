@@ -1,0 +1,97 @@
+"""How an attempt ended, read from its Job and its pods while they exist."""
+
+import re
+from dataclasses import dataclass
+
+from eagle_contract.api import ModelVersionStatus, reason_of_exit
+from eagle_contract.api.version import Attempt
+from eagle_operator.domain.world import Job, Pod
+
+MESSAGE_LIMIT = 1000
+_EXIT_CODE_IN_MESSAGE = re.compile(r"failed with exit code (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A reason of the Trained condition, and a sentence for people."""
+
+    reason: str
+    message: str
+
+    @property
+    def completed(self) -> bool:
+        """Whether the attempt did what it should."""
+        return self.reason == "Completed"
+
+
+def outcome(
+    attempt: Attempt, job: Job | None, pods: tuple[Pod, ...], status: ModelVersionStatus, *, cancelled: bool
+) -> Outcome | None:
+    """How the attempt ended; None while it has not.
+
+    An attempt that ended well without a result of its own is NoResult, never judged by an older one's.
+    """
+    if job is None:
+        return _reported(attempt, status) or _vanished(cancelled)
+    if job.complete:
+        return _reported(attempt, status) or Outcome(
+            "NoResult", "the trainer ended without an error but reported no result; see its log"
+        )
+    if job.failing or job.failed:
+        return _failure(job, pods, cancelled=cancelled)
+    return None
+
+
+def waiting_problem(pod: Pod) -> str:
+    """Why the pod does not start, in one sentence; '' if nothing is known to be wrong."""
+    if pod.started:
+        return ""
+    if pod.unschedulable:
+        return f"Unschedulable: {pod.unschedulable}"
+    if pod.waiting_reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"):
+        return f"ImageUnavailable: {pod.waiting_message or pod.waiting_reason}"
+    if pod.waiting_reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+        return f"{pod.waiting_reason}: {pod.waiting_message}"
+    return ""
+
+
+def _reported(attempt: Attempt, status: ModelVersionStatus) -> Outcome | None:
+    result = status.result
+    if result and result.attempt == attempt.number and result.pod_uid == attempt.pod_uid:
+        return Outcome("Completed", "the model is trained, proved and published")
+    return None
+
+
+def _vanished(cancelled: bool) -> Outcome:
+    if cancelled:
+        return Outcome("Cancelled", "cancelled")
+    return Outcome("JobDeleted", "the Job was deleted before it ended; order a new run if that was not meant")
+
+
+def _failure(job: Job, pods: tuple[Pod, ...], *, cancelled: bool) -> Outcome | None:
+    if cancelled:
+        return Outcome("Cancelled", "cancelled while it ran")
+    last = pods[-1] if pods else None
+    if job.failure_reason == "DeadlineExceeded":
+        return _too_late(job, last)
+    if last and last.exit_code is not None:
+        return _exit(last)
+    if not job.failed:
+        return None
+    code = _EXIT_CODE_IN_MESSAGE.search(job.failure_message)
+    reason = reason_of_exit(int(code.group(1))) if code else "Error"
+    return Outcome(reason, job.failure_message[:MESSAGE_LIMIT] or "the Job failed without a message")
+
+
+def _too_late(job: Job, pod: Pod | None) -> Outcome:
+    if pod is None or not pod.started:
+        problem = waiting_problem(pod) if pod else ""
+        return Outcome("PendingTimeout", (problem or "the trainer's pod did not start in time")[:MESSAGE_LIMIT])
+    return Outcome("DeadlineExceeded", "the attempt took longer than spec.timeoutSeconds allows")
+
+
+def _exit(pod: Pod) -> Outcome:
+    if pod.exit_reason == "OOMKilled":
+        return Outcome("OutOfMemory", "the trainer needed more memory than spec.trainer.resources.limits.memory")
+    message = pod.exit_message.strip() or f"the trainer ended with exit code {pod.exit_code} and no message"
+    return Outcome(reason_of_exit(pod.exit_code or 0), message[-MESSAGE_LIMIT:])

@@ -1,0 +1,86 @@
+"""Pieces that every manifest of the operator's shares."""
+
+from eagle_contract.api.names import API_VERSION, GROUP, MANAGED_BY_LABEL, OPERATOR_MANAGER, SCHEDULE_LABEL
+from eagle_operator.domain.world import Manifest, Meta
+
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "fsGroup": 65532,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def labels(schedule: str, **more: str) -> dict[str, str]:
+    """The labels by which the operator finds what is its own."""
+    return {MANAGED_BY_LABEL: OPERATOR_MANAGER, SCHEDULE_LABEL: schedule, **more}
+
+
+def owned_by(kind: str, owner: Meta) -> list[Manifest]:
+    """The owner reference: the garbage collector removes the object with its owner."""
+    return [
+        {
+            "apiVersion": f"{GROUP}/{API_VERSION}",
+            "kind": kind,
+            "name": owner.name,
+            "uid": owner.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+    ]
+
+
+def secret_volume(name: str, secret: str) -> Manifest:
+    """A volume of a Secret that only the pod's own group can read."""
+    return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}
+
+
+def covers(observed: object, desired: object) -> bool:
+    """Whether everything desired is already so: defaults that the API server added do not count.
+
+    Lists of named members are compared member by member; quantities by their amount.
+    """
+    if isinstance(desired, dict):
+        return isinstance(observed, dict) and all(covers(observed.get(k), v) for k, v in desired.items())
+    if isinstance(desired, list):
+        if not isinstance(observed, list):
+            return False
+        if desired and all(isinstance(member, dict) and "name" in member for member in desired):
+            by_name = {member.get("name"): member for member in observed}
+            return all(covers(by_name.get(member["name"]), member) for member in desired)
+        return len(observed) == len(desired) and all(map(covers, observed, desired))
+    if observed == desired:
+        return True
+    if observed is None:
+        return desired in (False, "", 0)
+    return isinstance(observed, str | int) and _amount(observed) == _amount(desired) is not None
+
+
+_SUFFIXES = {"m": 1e-3, "k": 1e3} | {
+    unit + suffix: base**power
+    for power, unit in enumerate("KMGTPE", start=1)
+    for suffix, base in (("i", 1024.0), ("", 1000.0))
+}
+
+
+def _amount(quantity: object) -> float | None:
+    text = str(quantity)
+    number = text.rstrip("kKMGTPEim")
+    try:
+        return float(number) * _SUFFIXES.get(text[len(number) :], 1.0)
+    except ValueError:
+        return None
+
+
+def amount(quantity: str | int) -> float:
+    """A Kubernetes quantity as a number: 500m is 0.5, 2Gi is 2147483648. Raises ValueError for anything else."""
+    parsed = _amount(quantity)
+    if parsed is None:
+        raise ValueError(f"{quantity!r} is not a quantity")
+    return parsed

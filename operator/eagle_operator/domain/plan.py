@@ -1,0 +1,324 @@
+"""For one schedule: from what was seen to what is to be done. Pure; the same world gives the same plan."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from statistics import fmean
+
+from eagle_contract.api import (
+    InstallationDefaults,
+    ModelVersionStatus,
+    Resolved,
+    TrainingScheduleStatus,
+    names,
+    resolve,
+)
+from eagle_contract.api.conditions import ConditionStatus
+from eagle_contract.api.schedule import Effective, HistoryLimits, Promotion, Statistics, Thresholds
+from eagle_operator.domain import clock, conditions, promotion, runs, service_step, timetable, training_job
+from eagle_operator.domain.manifests import amount, labels, owned_by
+from eagle_operator.domain.world import Installation, Job, Manifest, Version, World
+from eagle_operator.domain.writes import Adopt, Create, Plan, Report, SetScheduleStatus, SetVersionStatus, Write
+
+State = tuple[ConditionStatus, str, str]
+_AFTER_THE_SLOT = timedelta(seconds=2)
+
+
+def plan(world: World, installation: Installation, defaults: InstallationDefaults, now: datetime) -> Plan:
+    """All that is due for the schedule, in the order in which it must be written."""
+    resolved = resolve(world.schedule.spec, defaults)
+    problem = _problem(world, resolved, installation)
+    if problem:
+        return _refuse(world, problem, now)
+    try:
+        ticking = clock.tick(world, resolved, installation, now)
+    except timetable.InvalidTimeZoneError as error:
+        return _refuse(world, ("InvalidTimeZone", str(error)), now)
+    except timetable.InvalidTimetableError as error:
+        return _refuse(world, ("InvalidSchedule", str(error)), now)
+
+    orphans = tuple(Adopt(version, world.schedule.meta) for version in world.versions if not version.meta.owner_uid)
+    world = replace(world, versions=tuple(version for version in world.versions if version.meta.owner_uid))
+    steps = [runs.advance(world, version, resolved, installation, now) for version in world.versions]
+    steps = [_judged(world, step, resolved, now) for step in steps]
+    run_writes = tuple(_run_writes(steps))
+    after = replace(world, versions=tuple(replace(step.version, status=step.status) for step in steps))
+    service = service_step.serve(after, resolved, installation, now)
+    if _touches_versions(run_writes):
+        service = replace(service, writes=())
+
+    status = service.status.model_copy(
+        update={
+            name: getattr(ticking.status, name)
+            for name in ("clock", "not_before", "missed_slots", "next_schedule_time", "last_schedule_time")
+        }
+    )
+    status = _summed_up(after, status, resolved, service.state, now)
+    writes = [
+        *_before(world, ticking.status),
+        *orphans,
+        *ticking.writes,
+        *(Create(_version_of(world, job)) for job in ticking.fresh),
+        *run_writes,
+        *service.writes,
+    ]
+    if not any(isinstance(write, SetScheduleStatus) for write in writes):
+        writes += _status_write(world, status)
+    if not _touches_versions(writes):
+        writes += service_step.projections(after, service, now)
+    return Plan(tuple(writes), _next_look([*(step.look_again for step in steps), _after_slot(ticking.next_slot)]))
+
+
+def refused(world: World, reason: str, message: str, now: datetime) -> Plan:
+    """The plan for a schedule that the API server will not have as it is: say so, and wait for a change."""
+    return _refuse(world, (reason, message), now)
+
+
+def _problem(world: World, resolved: Resolved, installation: Installation) -> tuple[str, str] | None:
+    wanted = world.schedule.spec.organization_id
+    if world.organization != wanted:
+        found = f"is labelled {world.organization!r}" if world.organization else "has no organization label"
+        return (
+            "OrganizationMismatch",
+            f"spec.organizationId is {wanted!r}, but the namespace {found}; a cluster administrator onboards"
+            " organizations with the chart eagle-organization",
+        )
+    ours = world.cron_job is None or any(
+        owner.get("uid") == world.schedule.meta.uid
+        for owner in world.cron_job.get("metadata", {}).get("ownerReferences", [])
+    )
+    if not ours:
+        return ("NameConflict", "a CronJob of this name is there that is not the schedule's; remove or rename one")
+    if resolved.serving_mode == "Existing" and world.deployment is None:
+        name = world.schedule.spec.serving.deployment_name if world.schedule.spec.serving else ""
+        return (
+            "DeploymentNotFound",
+            f"the Deployment {name!r} must exist and carry the label {names.SCHEDULE_LABEL}:"
+            f" {world.schedule.meta.name}, by which its owner consents to be changed",
+        )
+    return _too_large(world, installation)
+
+
+def _too_large(world: World, installation: Installation) -> tuple[str, str] | None:
+    for part, amounts in training_job.resources(world.schedule, installation).items():
+        for name, asked in amounts.items():
+            most = installation.max_trainer.get(name)
+            if most is not None and amount(asked) > amount(most):
+                field = f"spec.trainer.resources.{part}.{name}"
+                return ("InvalidSchedule", f"{field} is {asked}, but this installation allows at most {most}")
+    return None
+
+
+def _refuse(world: World, problem: tuple[str, str], now: datetime) -> Plan:
+    status = _with(world.schedule.status, world, "Ready", ("False", *problem), now)
+    for kind in ("Training", "Serving"):
+        if conditions.find(status.conditions, kind) is None:
+            status = _with(status, world, kind, ("Unknown", "NotReconciled", ""), now)
+    status = status.model_copy(update={"observed_generation": world.schedule.meta.generation})
+    event = Report(
+        kind="TrainingSchedule",
+        name=world.schedule.meta.name,
+        uid=world.schedule.meta.uid,
+        namespace=world.schedule.meta.namespace,
+        reason=problem[0],
+        message=problem[1],
+        about=f"{world.schedule.meta.generation}",
+        warning=True,
+    )
+    writes = _status_write(world, status)
+    return Plan((event, *writes) if writes else ())
+
+
+def _judged(world: World, step: runs.Step, resolved: Resolved, now: datetime) -> runs.Step:
+    """A version that was trained is judged in the write that says so."""
+    trained = conditions.is_true(step.status.conditions, "Trained")
+    if not trained or conditions.find(step.status.conditions, "Validated"):
+        return step
+    verdict = promotion.verdict(world, replace(step.version, status=step.status), resolved)
+    if verdict is None:
+        return step
+    changed = conditions.with_condition(
+        step.status.conditions,
+        "Validated",
+        "True" if verdict.passed else "False",
+        verdict.reason,
+        verdict.message,
+        generation=step.version.meta.generation,
+        now=now,
+    )
+    return replace(step, status=step.status.model_copy(update={"conditions": changed}))
+
+
+def _run_writes(steps: Iterable[runs.Step]) -> Iterable[Write]:
+    for step in steps:
+        if step.status != step.version.status:
+            if step.ended:
+                yield _run_ended(step.version, step.status)
+            yield SetVersionStatus(step.version, step.status)
+        yield from step.after
+
+
+def _run_ended(version: Version, status: ModelVersionStatus) -> Report:
+    trained = conditions.find(status.conditions, "Trained")
+    validated = conditions.find(status.conditions, "Validated")
+    passed = validated is None or validated.status == "True"
+    judged = f"; {validated.reason}: {validated.message}" if validated and not passed else ""
+    return Report(
+        kind="ModelVersion",
+        name=version.meta.name,
+        uid=version.meta.uid,
+        namespace=version.meta.namespace,
+        reason=trained.reason if trained else "Ended",
+        message=((trained.message if trained else "") + judged)[: conditions.MESSAGE_LIMIT],
+        about=f"end-{len(status.attempts)}",
+        warning=status.state == "Failed" or not passed,
+    )
+
+
+def _version_of(world: World, job: Job) -> Manifest:
+    """The order that a slot's Job stands for."""
+    schedule = world.schedule
+    spec: Manifest = {"scheduleName": schedule.meta.name, "trigger": "Schedule", "requestedBy": "schedule"}
+    if job.slot:
+        spec["scheduledTime"] = job.slot.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": f"{names.GROUP}/{names.API_VERSION}",
+        "kind": "ModelVersion",
+        "metadata": {
+            "name": job.meta.name,
+            "namespace": schedule.meta.namespace,
+            "labels": labels(schedule.meta.name),
+            "ownerReferences": owned_by("TrainingSchedule", schedule.meta),
+        },
+        "spec": spec,
+    }
+
+
+def _before(world: World, status: TrainingScheduleStatus) -> list[Write]:
+    """What must be known before the CronJob changes or a slot's Job is deleted."""
+    old = world.schedule.status
+    if (status.not_before, status.missed_slots) == (old.not_before, old.missed_slots) and old.clock is not None:
+        return []
+    kept = {"clock": status.clock, "not_before": status.not_before, "missed_slots": status.missed_slots}
+    return [SetScheduleStatus(world.schedule, old.model_copy(update=kept))]
+
+
+def _summed_up(
+    world: World, status: TrainingScheduleStatus, resolved: Resolved, service: State, now: datetime
+) -> TrainingScheduleStatus:
+    ready: State = _secret_missing(world) or ("True", "Reconciled", _remark(resolved))
+    for kind, state in (("Ready", ready), ("Training", _training(world, resolved)), ("Serving", service)):
+        status = _with(status, world, kind, state, now)
+    ends = [a.finish_time for v in world.versions if v.status.state == "Succeeded" for a in v.status.attempts[-1:]]
+    finished = [end for end in ends if end]
+    if status.last_successful_time:
+        finished.append(status.last_successful_time)
+    return status.model_copy(
+        update={
+            "observed_generation": world.schedule.meta.generation,
+            "effective": _effective(resolved),
+            "last_successful_time": max(finished, default=None),
+            "statistics": _statistics(world),
+        }
+    )
+
+
+def _remark(resolved: Resolved) -> str:
+    fields = ", ".join(f"spec.{name}" for name in resolved.not_acted_on)
+    return f"accepted but not acted on in this release: {fields}" if fields else ""
+
+
+def _secret_missing(world: World) -> State | None:
+    """Seen at the pod: the operator may not read Secrets."""
+    newest = max(world.versions, key=lambda version: version.meta.created, default=None)
+    trained = conditions.find(newest.status.conditions, "Trained") if newest else None
+    if trained and trained.status != "True" and 'secret "' in trained.message and "not found" in trained.message:
+        return ("False", "SecretNotFound", trained.message)
+    return None
+
+
+def _training(world: World, resolved: Resolved) -> State:
+    by_state = {state: [v for v in world.versions if v.status.state == state] for state in ("Running", "Queued")}
+    if by_state["Running"]:
+        return ("True", "Running", f"{by_state['Running'][0].meta.name} runs")
+    if by_state["Queued"]:
+        version = by_state["Queued"][0]
+        admitted = conditions.find(version.status.conditions, "Admitted")
+        return ("True", "Queued", f"{version.meta.name}: {admitted.message if admitted else 'waits for its turn'}")
+    if resolved.suspend:
+        return ("False", "Suspended", "spec.suspend is true: no slot runs")
+    return ("False", "Idle", "")
+
+
+def _statistics(world: World) -> Statistics:
+    ended = [version for version in world.versions if version.status.state in ("Succeeded", "Failed")]
+    good = [version for version in ended if version.status.state == "Succeeded"]
+    accuracies = [
+        float(metric.value)
+        for version in good
+        if version.status.result
+        for metric in version.status.result.metrics
+        if metric.name == "accuracy"
+    ]
+    seconds = [
+        (attempt.finish_time - attempt.start_time).total_seconds()
+        for version in good
+        for attempt in version.status.attempts[-1:]
+        if attempt.finish_time and attempt.start_time
+    ]
+    return Statistics(
+        runs=len(ended),
+        success_rate=f"{len(good) / len(ended):.4f}" if ended else None,
+        mean_accuracy=f"{fmean(accuracies):.4f}" if accuracies else None,
+        mean_training_seconds=f"{fmean(seconds):.1f}" if seconds else None,
+    )
+
+
+def _effective(resolved: Resolved) -> Effective:
+    return Effective(
+        schedule=resolved.schedule,
+        time_zone=resolved.time_zone,
+        suspend=resolved.suspend,
+        starting_deadline_seconds=resolved.starting_deadline_seconds,
+        timeout_seconds=resolved.timeout_seconds,
+        pending_timeout_seconds=resolved.pending_timeout_seconds,
+        concurrency_policy=resolved.concurrency_policy,
+        history_limits=HistoryLimits(successful=resolved.keep_successful, failed=resolved.keep_failed),
+        data_range_days=resolved.data_range_days,
+        thresholds=Thresholds(failure_probability=resolved.failure_probability, confidence=resolved.confidence),
+        promotion=Promotion(
+            policy=resolved.promotion_policy,
+            minimums=list(resolved.minimums),
+            maximums=list(resolved.maximums),
+            must_beat_baseline=resolved.must_beat_baseline,
+            max_regression=resolved.max_regression,
+        ),
+        serving_mode=resolved.serving_mode,
+        progress_deadline_seconds=resolved.progress_deadline_seconds,
+    )
+
+
+def _with(
+    status: TrainingScheduleStatus, world: World, kind: str, state: State, now: datetime
+) -> TrainingScheduleStatus:
+    value, reason, message = state
+    changed = conditions.with_condition(
+        status.conditions, kind, value, reason, message, generation=world.schedule.meta.generation, now=now
+    )
+    return status.model_copy(update={"conditions": changed})
+
+
+def _status_write(world: World, status: TrainingScheduleStatus) -> list[Write]:
+    return [SetScheduleStatus(world.schedule, status)] if status != world.schedule.status else []
+
+
+def _touches_versions(writes: Iterable[Write]) -> bool:
+    return any(isinstance(write, SetVersionStatus) for write in writes)
+
+
+def _after_slot(slot: datetime | None) -> datetime | None:
+    return slot + _AFTER_THE_SLOT if slot else None
+
+
+def _next_look(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment), default=None)

@@ -1,0 +1,60 @@
+"""When a schedule's slots are: cron fields in a time zone."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+_DESCRIPTORS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+
+class InvalidTimeZoneError(ValueError):
+    """No such time zone; the message is a sentence for users."""
+
+
+class InvalidTimetableError(ValueError):
+    """No such cron fields, or none that ever come; the message is a sentence for users."""
+
+
+def next_slot(fields: str, time_zone: str, after: datetime) -> datetime:
+    """The first slot later than `after`, in UTC.
+
+    Raises InvalidTimeZoneError, or InvalidTimetableError if the fields are wrong or never come to pass.
+    """
+    zone = _zone(time_zone)
+    try:
+        slots = CronSim(_DESCRIPTORS.get(fields, fields), after.astimezone(zone))
+        return next(slots).astimezone(UTC)
+    except CronSimError as error:
+        raise InvalidTimetableError(f"spec.schedule {fields!r} is not a timetable: {error}") from error
+    except StopIteration:
+        raise InvalidTimetableError(f"spec.schedule {fields!r} never comes to pass; mend its day or month") from None
+
+
+def slots_between(fields: str, time_zone: str, after: datetime, until: datetime, *, limit: int) -> list[datetime]:
+    """The slots in (after, until], oldest first, at most `limit` of them."""
+    slots: list[datetime] = []
+    moment = after
+    while len(slots) < limit:
+        moment = next_slot(fields, time_zone, moment)
+        if moment > until:
+            break
+        slots.append(moment)
+    return slots
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidTimeZoneError(
+            f"spec.timeZone {name!r} is not known; use an IANA name such as Europe/Berlin or Etc/UTC"
+        ) from error

@@ -1,0 +1,185 @@
+"""What a decision looks at: one schedule and its children as last seen, trimmed to what decisions need."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from eagle_contract.api import (
+    ModelVersionSpec,
+    ModelVersionStatus,
+    TrainingScheduleSpec,
+    TrainingScheduleStatus,
+)
+
+Manifest = dict[str, Any]
+"""A Kubernetes object in its JSON form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """Who an object is."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    created: datetime
+    owner_uid: str | None = None
+    owner_kind: str | None = None
+    deleting: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A TrainingSchedule."""
+
+    meta: Meta
+    spec: TrainingScheduleSpec
+    status: TrainingScheduleStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A ModelVersion."""
+
+    meta: Meta
+    spec: ModelVersionSpec
+    status: ModelVersionStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A Job of one attempt."""
+
+    meta: Meta
+    schedule: str
+    suspended: bool
+    version: str | None = None
+    """The version's name where the Job is labelled with it (Jobs that the operator made)."""
+    slot: datetime | None = None
+    start_time: datetime | None = None
+    pods: int = 0
+    """Pods that run, start or terminate: while there are any, the run keeps its place."""
+    complete: bool = False
+    failed: bool = False
+    failing: bool = False
+    """FailureTarget: decided, while the pod still ends."""
+    failure_reason: str = ""
+    failure_message: str = ""
+    deadline_seconds: int | None = None
+    recorded: bool = False
+    queued_elsewhere: bool = False
+    """Kueue decides when it runs."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether Kubernetes is done with it."""
+        return self.complete or self.failed
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether it counts as running for admission."""
+        return not self.suspended and (not self.finished or self.pods > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A trainer's or a server's pod."""
+
+    meta: Meta
+    job_uid: str | None
+    schedule: str
+    phase: str
+    started: bool = False
+    """Whether its container ever ran."""
+    exit_code: int | None = None
+    exit_reason: str = ""
+    exit_message: str = ""
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    unschedulable: str = ""
+    last_exit_code: int | None = None
+    last_exit_message: str = ""
+    disrupted: bool = False
+    models: str = ""
+    """A server's: the value of EAGLE_MODELS."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it can do nothing any more."""
+        return self.meta.deleting or self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A serving Deployment: its spec as the API server has it, and how its rollout stands."""
+
+    meta: Meta
+    labels: dict[str, str]
+    spec: Manifest
+    observed_generation: int = 0
+    replicas: int = 0
+    updated: int = 0
+    available: int = 0
+    progressing_reason: str = ""
+    progressing_message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One schedule and all that belongs to it."""
+
+    schedule: Schedule
+    organization: str | None
+    """The namespace's label; None if it has none."""
+    cron_job: Manifest | None = None
+    """The CronJob of the schedule's name, whoever made it."""
+    versions: tuple[Version, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    deployment: Deployment | None = None
+    service: Manifest | None = None
+    waiting: dict[str, "Waiting"] = field(default_factory=dict)
+    """Why Jobs of this schedule (by name) are not admitted yet."""
+
+    def version(self, name: str) -> Version | None:
+        """The version of that name."""
+        return next((version for version in self.versions if version.meta.name == name), None)
+
+    def job(self, name: str) -> Job | None:
+        """The Job of that name."""
+        return next((job for job in self.jobs if job.meta.name == name), None)
+
+    def pods_of(self, job: Job) -> tuple[Pod, ...]:
+        """The Job's pods, oldest first."""
+        pods = (pod for pod in self.pods if pod.job_uid == job.meta.uid)
+        return tuple(sorted(pods, key=lambda pod: (pod.meta.created, pod.meta.name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a run waits: a reason of the Admitted condition, and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What the installation decides for all schedules."""
+
+    trainer_image: str
+    serving_image: str
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    trainer_resources: Manifest = field(default_factory=dict)
+    serving_resources: Manifest = field(default_factory=dict)
+    admission_enabled: bool = True
+    max_trainer: Manifest = field(default_factory=dict)
+    """The most that a schedule may ask for its trainer, by resource name."""

@@ -1,0 +1,250 @@
+"""The cluster as last seen.
+
+Events may come late, twice or out of order, and the end of an object may go unseen while a watch is cut. So an older
+state never replaces a newer one, and a fresh list of a kind (`replace`) ends what is not in it any more.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eagle_contract.api import ModelVersion, TrainingSchedule, names
+from eagle_operator import trim
+from eagle_operator.domain.admission import Candidate, Running
+from eagle_operator.domain.world import Deployment, Job, Meta, Pod, Schedule, Version, Waiting, World
+
+Raw = Mapping[str, Any]
+Key = tuple[str, str]
+"""Namespace and name; of a schedule where nothing else is said."""
+
+KINDS = ("Namespace", "TrainingSchedule", "ModelVersion", "CronJob", "Job", "Pod", "Deployment", "Service")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An object kept as JSON text, a fraction of the size of its parsed form, and the few facts that lists need."""
+
+    meta: Meta
+    schedule: str
+    text: bytes
+    state: str | None = None
+    trigger: str = ""
+    cancelled: bool = False
+    suspended: bool = False
+    not_before: datetime | None = None
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The object's spec, status and metadata as they were sent."""
+        parsed: dict[str, Any] = json.loads(self.text)
+        return parsed
+
+
+Stored = Packed | Job | Pod
+
+
+class Mirror:
+    """All objects that decisions look at, by kind and by the schedule that they belong to."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, dict[Key, Stored]] = {kind: {} for kind in KINDS}
+        self._children: dict[str, dict[Key, set[Key]]] = {kind: defaultdict(set) for kind in KINDS}
+
+    def remember(self, kind: str, raw: Raw) -> Key | None:
+        """Take in an object's state unless a newer one is known; the schedule that is to be looked at again."""
+        new = _stored(kind, raw)
+        known = self._objects[kind].get(new.meta.key)
+        if known and known.meta.uid == new.meta.uid and _older(new.meta, known.meta):
+            return None
+        if known:
+            self._unlink(kind, known)
+        self._objects[kind][new.meta.key] = new
+        schedule = _schedule_of(new)
+        self._children[kind][schedule].add(new.meta.key)
+        return schedule
+
+    def refresh(self, kind: str, raw: Raw) -> Key | None:
+        """As `remember`, but only for an object that is still known: an answer may come after the object's end."""
+        known = self._objects[kind].get((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+        return self.remember(kind, raw) if known and known.meta.uid == raw["metadata"]["uid"] else None
+
+    def forget(self, kind: str, raw: Raw) -> Key | None:
+        """The object is gone; the schedule that is to be looked at again."""
+        key = (raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
+        known = self._objects[kind].get(key)
+        if known is None or known.meta.uid != raw["metadata"]["uid"]:
+            return None
+        self._unlink(kind, known)
+        del self._objects[kind][key]
+        return _schedule_of(known)
+
+    def replace(self, kind: str, listed: Iterable[Raw], list_version: str) -> set[Key]:
+        """Take in a complete list; what it lacks is gone, unless it was made after it. The schedules that changed."""
+        changed: set[Key] = set()
+        present: set[Key] = set()
+        for raw in listed:
+            present.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+            schedule = self.remember(kind, raw)
+            if schedule:
+                changed.add(schedule)
+        for key, known in list(self._objects[kind].items()):
+            if key not in present and int(known.meta.resource_version) <= int(list_version):
+                self._unlink(kind, known)
+                del self._objects[kind][key]
+                changed.add(_schedule_of(known))
+        return changed
+
+    def schedules(self, namespace: str | None = None) -> list[Key]:
+        """The keys of all schedules, or of one namespace's."""
+        return [key for key in self._objects["TrainingSchedule"] if namespace in (None, key[0])]
+
+    def count(self, kind: str) -> int:
+        """How many objects of a kind are known."""
+        return len(self._objects[kind])
+
+    def world(self, key: Key, waiting: Mapping[Key, Waiting]) -> World | None:
+        """One schedule and all that is its own; None if there is no such schedule, or it is being deleted.
+
+        Children are told by their owner's UID: a schedule deleted and made again is another schedule. A version that
+        a person made, or that a backup brought back, has no owner yet and counts as the schedule's.
+        """
+        packed = self._objects["TrainingSchedule"].get(key)
+        if not isinstance(packed, Packed) or packed.meta.deleting:
+            return None
+        parsed = TrainingSchedule.model_validate(packed.raw)
+        uid = packed.meta.uid
+        versions = tuple(self._versions(key, uid))
+        cron_job = self._raw("CronJob", key)
+        owners = {uid, *(version.meta.uid for version in versions)}
+        if cron_job:
+            owners.add(cron_job["metadata"]["uid"])
+        jobs = tuple(job for job in self._of("Job", key) if isinstance(job, Job) and job.meta.owner_uid in owners)
+        return World(
+            schedule=Schedule(meta=packed.meta, spec=parsed.spec, status=parsed.status),
+            organization=self._organization(key[0]),
+            cron_job=cron_job,
+            versions=versions,
+            jobs=jobs,
+            pods=tuple(pod for pod in self._of("Pod", key) if isinstance(pod, Pod)),
+            deployment=self._deployment(key, parsed),
+            service=self._raw("Service", (key[0], names.serving_name(key[1]))),
+            waiting={job.meta.name: waiting[job.meta.key] for job in jobs if job.meta.key in waiting},
+        )
+
+    def queue(self, *, enabled: bool) -> tuple[list[Candidate], list[Running], set[Key]]:
+        """Who waits for admission, who keeps a place, and the keys of Jobs that run."""
+        candidates: list[Candidate] = []
+        running: list[Running] = []
+        running_jobs: set[Key] = set()
+        job_uids: set[str] = set()
+        for job in self._objects["Job"].values():
+            if not isinstance(job, Job):
+                continue
+            job_uids.add(job.meta.uid)
+            if job.holds_place:
+                running.append(Running(job.meta.namespace, job.schedule))
+                running_jobs.add(job.meta.key)
+            elif job.suspended and not job.finished and not job.meta.deleting and not job.queued_elsewhere:
+                candidate = self._candidate(job, enabled)
+                if candidate:
+                    candidates.append(candidate)
+        for pod in self._objects["Pod"].values():
+            orphan = isinstance(pod, Pod) and pod.job_uid is not None and pod.job_uid not in job_uids
+            if isinstance(pod, Pod) and orphan and pod.phase not in ("Succeeded", "Failed"):
+                running.append(Running(pod.meta.namespace, pod.schedule))
+        return candidates, running, running_jobs
+
+    def job(self, key: Key) -> Job | None:
+        """The Job of that key."""
+        job = self._objects["Job"].get(key)
+        return job if isinstance(job, Job) else None
+
+    def _candidate(self, job: Job, enabled: bool) -> Candidate | None:
+        version = self._objects["ModelVersion"].get((job.meta.namespace, job.version or job.meta.name))
+        schedule = self._objects["TrainingSchedule"].get((job.meta.namespace, job.schedule))
+        if not isinstance(version, Packed) or not isinstance(schedule, Packed) or schedule.meta.deleting:
+            return None
+        if version.state != "Queued" or version.cancelled:
+            return None
+        if job.slot and schedule.not_before and job.slot <= schedule.not_before:
+            return None
+        held = None
+        if not enabled:
+            held = Waiting("AdmissionDisabled", "the installation admits no runs (TRAINING_SCHEDULE_ENABLED is false)")
+        elif schedule.suspended and version.trigger == "Schedule":
+            held = Waiting("ScheduleSuspended", "spec.suspend of the schedule is true")
+        return Candidate(
+            key=job.meta.key,
+            organization=job.meta.namespace,
+            schedule=job.schedule,
+            waiting_since=job.meta.created,
+            held=held,
+        )
+
+    def _versions(self, key: Key, uid: str) -> Iterator[Version]:
+        for packed in self._of("ModelVersion", key):
+            if isinstance(packed, Packed) and packed.meta.owner_uid in (uid, None) and not packed.meta.deleting:
+                parsed = ModelVersion.model_validate(packed.raw)
+                yield Version(meta=packed.meta, spec=parsed.spec, status=parsed.status)
+
+    def _deployment(self, key: Key, schedule: TrainingSchedule) -> Deployment | None:
+        serving = schedule.spec.serving
+        name = serving.deployment_name if serving and serving.deployment_name else names.serving_name(key[1])
+        raw = self._raw("Deployment", (key[0], name))
+        if raw is None or raw["metadata"].get("labels", {}).get(names.SCHEDULE_LABEL) != key[1]:
+            return None
+        return trim.deployment(raw)
+
+    def _organization(self, namespace: str) -> str | None:
+        raw = self._raw("Namespace", ("", namespace))
+        label = raw["metadata"].get("labels", {}).get(names.ORGANIZATION_LABEL) if raw else None
+        return str(label) if label else None
+
+    def _raw(self, kind: str, key: Key) -> dict[str, Any] | None:
+        packed = self._objects[kind].get(key)
+        return packed.raw if isinstance(packed, Packed) else None
+
+    def _of(self, kind: str, schedule: Key) -> Iterator[Stored]:
+        for key in sorted(self._children[kind].get(schedule, ())):
+            yield self._objects[kind][key]
+
+    def _unlink(self, kind: str, known: Stored) -> None:
+        schedule = _schedule_of(known)
+        self._children[kind][schedule].discard(known.meta.key)
+        if not self._children[kind][schedule]:
+            del self._children[kind][schedule]
+
+
+def _schedule_of(stored: Stored) -> Key:
+    return stored.meta.namespace, stored.schedule
+
+
+def _older(new: Meta, known: Meta) -> bool:
+    return int(new.resource_version) <= int(known.resource_version)
+
+
+def _stored(kind: str, raw: Raw) -> Stored:
+    if kind == "Job":
+        return trim.job(raw)
+    if kind == "Pod":
+        return trim.pod(raw)
+    identity = trim.meta(raw)
+    spec, status = raw.get("spec", {}), raw.get("status", {})
+    metadata = {key: value for key, value in raw["metadata"].items() if key not in ("managedFields", "annotations")}
+    kept = {"metadata": metadata, "spec": spec, "status": status}
+    labelled = metadata.get("labels", {}).get(names.SCHEDULE_LABEL, "")
+    schedule = {"TrainingSchedule": identity.name, "ModelVersion": spec.get("scheduleName", "")}.get(kind, labelled)
+    not_before = status.get("notBefore") if kind == "TrainingSchedule" else None
+    return Packed(
+        meta=identity,
+        schedule=schedule,
+        text=json.dumps(kept, separators=(",", ":")).encode(),
+        state=status.get("state") if kind == "ModelVersion" else None,
+        trigger=spec.get("trigger", ""),
+        cancelled="cancellation" in spec,
+        suspended=bool(spec.get("suspend")),
+        not_before=trim.moment(not_before) if not_before else None,
+    )

@@ -1,0 +1,239 @@
+"""For one schedule: observe, decide, apply. And for all: who is admitted next."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from eagle_operator import metrics
+from eagle_operator.cluster import Cluster, InvalidSpecError, TransientError
+from eagle_operator.domain.admission import Running, decide
+from eagle_operator.domain.plan import plan, refused
+from eagle_operator.domain.world import Job, Waiting, World
+from eagle_operator.domain.writes import Plan
+from eagle_operator.mirror import KINDS, Key, Mirror
+from eagle_operator.settings import Settings
+from eagle_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+_SETTLED_WITHIN = 12
+"""So many looks in a row may each find something to write; more of them is a bug that must not burn the API server."""
+_CALM_DOWN_SECONDS = 10.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Reconciler:
+    """Brings one schedule after the other to where its plan wants it."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        cluster: Cluster,
+        queue: WorkQueue[Key],
+        settings: Settings,
+        admission: "Admission",
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._mirror, self._cluster, self._queue, self._settings = mirror, cluster, queue, settings
+        self._admission, self._clock = admission, clock
+        self._busy_looks: dict[Key, int] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """One look at one schedule. Raises TransientError, or whatever a bug raises; the queue tries again."""
+        world = self._mirror.world(key, self._admission.waiting)
+        if world is None:
+            self._busy_looks.pop(key, None)
+            self._admission.wake()
+            return
+        now = self._clock()
+        due = plan(world, self._settings.installation, self._settings.defaults, now)
+        with metrics.RECONCILE_SECONDS.time():
+            await self._carry_out(world, due, now)
+        metrics.RECONCILES.labels("ok").inc()
+        self._look_again(key, due, now)
+
+    def failed(self, key: Key, error: Exception) -> bool:
+        """Log and count what a look raised; True: try again."""
+        name = "/".join(key)
+        if isinstance(error, TransientError):
+            metrics.RECONCILES.labels("transient").inc()
+            log.info("schedule %s: %s; trying again", name, error)
+        else:
+            metrics.RECONCILES.labels("bug").inc()
+            log.error("schedule %s: unexpected; trying again", name, exc_info=error)
+        return True
+
+    async def _carry_out(self, world: World, due: Plan, now: datetime) -> None:
+        for write in due.writes:
+            kind = type(write).__name__
+            try:
+                await self._cluster.write(write)
+            except InvalidSpecError as error:
+                metrics.WRITES.labels(kind, "invalid").inc()
+                reason = "NameConflict" if "is there that is not" in str(error) else "InvalidSchedule"
+                for saying in refused(world, reason, str(error), now).writes:
+                    await self._cluster.write(saying)
+                return
+            except TransientError:
+                metrics.WRITES.labels(kind, "transient").inc()
+                raise
+            metrics.WRITES.labels(kind, "ok").inc()
+
+    def _look_again(self, key: Key, due: Plan, now: datetime) -> None:
+        if due.look_again:
+            self._queue.add_after(key, (due.look_again - now).total_seconds())
+        if not due.writes:
+            self._busy_looks.pop(key, None)
+            return
+        self._admission.wake()
+        looks = self._busy_looks[key] = self._busy_looks.get(key, 0) + 1
+        if looks > _SETTLED_WITHIN:
+            kinds = sorted({type(write).__name__ for write in due.writes})
+            log.error("schedule %s does not settle: it keeps writing %s", "/".join(key), ", ".join(kinds))
+            self._queue.add_after(key, _CALM_DOWN_SECONDS)
+        else:
+            self._queue.add(key)
+
+
+class Admission:
+    """Lets waiting Jobs go, never more at once than the limits say.
+
+    A Job that was let go a moment ago and was not seen back yet counts as running, as the kube-scheduler's assumed
+    pods do; so does one whose answer did not come, until a look at the Job itself says no.
+    """
+
+    def __init__(self, mirror: Mirror, cluster: Cluster, queue: WorkQueue[Key], settings: Settings) -> None:
+        self._mirror, self._cluster, self._queue, self._settings = mirror, cluster, queue, settings
+        self._something_changed = asyncio.Event()
+        self._assumed: dict[Key, Job] = {}
+        self.waiting: dict[Key, Waiting] = {}
+        """Why Jobs wait, by their keys."""
+
+    def wake(self) -> None:
+        """Look at the queue soon."""
+        self._something_changed.set()
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Admit, whenever something changes; not before the mirror is complete."""
+        while True:
+            await self._something_changed.wait()
+            await ready.wait()
+            self._something_changed.clear()
+            await self.admit()
+
+    async def admit(self) -> None:
+        """One pass over all that wait and all that run."""
+        candidates, running, running_jobs = self._mirror.queue(enabled=self._settings.admission_enabled)
+        self._assumed = {key: job for key, job in self._assumed.items() if self._still_assumed(key, job, running_jobs)}
+        free = [candidate for candidate in candidates if candidate.key not in self._assumed]
+        for candidate in candidates:
+            if candidate.key in self._assumed:
+                running.append(_as_running(self._assumed[candidate.key]))
+        decision = decide(free, running, self._settings.limits)
+        metrics.RUNS.labels("running").set(len(running) + len(decision.admit))
+        metrics.RUNS.labels("waiting").set(len(decision.waiting))
+        self._tell(decision.waiting)
+        for key in decision.admit:
+            job = self._mirror.job(key)
+            if job:
+                self._assumed[key] = job
+        await asyncio.gather(*(self._let_go(key) for key in decision.admit))
+
+    async def _let_go(self, key: Key) -> None:
+        job = self._assumed.get(key)
+        if job is None:
+            return
+        try:
+            await self._cluster.unsuspend(job)
+            log.info("admitted %s/%s", *key)
+        except TransientError as error:
+            log.info("%s; looking at the Job", error)
+            await self._doubt(key, job)
+        self._queue.add((key[0], job.schedule))
+
+    async def _doubt(self, key: Key, job: Job) -> None:
+        """Whether it went is unknown: it counts as running until a look at it says no."""
+        try:
+            await self._cluster.refresh("Job", job.meta)
+        except Exception:
+            log.exception("cannot look at Job %s/%s; it counts as running", *key)
+            return
+        seen = self._mirror.job(key)
+        if seen is None or seen.suspended:
+            self._assumed.pop(key, None)
+        self.wake()
+
+    def _still_assumed(self, key: Key, job: Job, running_jobs: set[Key]) -> bool:
+        seen = self._mirror.job(key)
+        if seen is None or seen.meta.uid != job.meta.uid or key in running_jobs or seen.finished:
+            return False
+        return seen.meta.resource_version == job.meta.resource_version
+
+    def _tell(self, waiting: dict[Key, Waiting]) -> None:
+        changed = {key for key in waiting.keys() | self.waiting.keys() if waiting.get(key) != self.waiting.get(key)}
+        self.waiting = waiting
+        for key in changed:
+            job = self._mirror.job(key)
+            if job:
+                self._queue.add((key[0], job.schedule))
+
+
+def _as_running(job: Job) -> Running:
+    return Running(job.meta.namespace, job.schedule)
+
+
+class Resync:
+    """The safety net: lists every kind at start, after each cut of a watch and every few minutes."""
+
+    def __init__(self, mirror: Mirror, cluster: Cluster, queue: WorkQueue[Key], selectors: dict[str, str]) -> None:
+        self._mirror, self._cluster, self._queue, self._selectors = mirror, cluster, queue, selectors
+        self._wanted: set[str] = set(KINDS)
+        self._something_wanted = asyncio.Event()
+        self.complete = asyncio.Event()
+        """Set while the mirror holds a whole picture."""
+        self.last_complete: datetime | None = None
+
+    def want(self, kind: str) -> None:
+        """A watch began anew: what ended meanwhile is not told, so the kind is listed."""
+        self._wanted.add(kind)
+        self._something_wanted.set()
+
+    async def run(self, every_seconds: float) -> None:
+        """List what is wanted, and everything every so often; looks at every schedule afterwards."""
+        delay = 1.0
+        while True:
+            try:
+                await self._catch_up()
+                delay = 1.0
+            except Exception:
+                log.exception("listing failed; trying again in %.0f s", delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 60.0)
+                continue
+            try:
+                await asyncio.wait_for(self._something_wanted.wait(), every_seconds)
+                await asyncio.sleep(0.2)
+            except TimeoutError:
+                self._wanted = set(KINDS)
+
+    async def _catch_up(self) -> None:
+        self._something_wanted.clear()
+        wanted, self._wanted = self._wanted, set()
+        try:
+            for kind in KINDS:
+                if kind in wanted:
+                    label = self._selectors.get(kind)
+                    objects, version = await self._cluster.list_all(kind, {label: None} if label else None)
+                    self._mirror.replace(kind, objects, version)
+                    metrics.OBJECTS.labels(kind).set(self._mirror.count(kind))
+        except Exception:
+            self._wanted |= wanted
+            raise
+        self.last_complete = _utc_now()
+        self.complete.set()
+        for key in self._mirror.schedules():
+            self._queue.add(key)

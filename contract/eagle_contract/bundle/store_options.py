@@ -1,0 +1,56 @@
+"""Which environment variables are options of which kind of store; a pod's environment has many others."""
+
+S3_OPTIONS = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_REGION",
+        "AWS_REQUEST_PAYER",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SERVER_SIDE_ENCRYPTION",
+        "AWS_SESSION_TOKEN",
+        "AWS_SKIP_SIGNATURE",
+        "AWS_SSE_BUCKET_KEY_ENABLED",
+        "AWS_SSE_KMS_KEY_ID",
+        "AWS_UNSIGNED_PAYLOAD",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    }
+)
+GCS_OPTIONS = frozenset(
+    {
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+        "GOOGLE_SERVICE_ACCOUNT_PATH",
+        "GOOGLE_SKIP_SIGNATURE",
+    }
+)
+AZURE_OPTIONS = frozenset(
+    {
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_MSI_ENDPOINT",
+        "AZURE_SKIP_SIGNATURE",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_STORAGE_CLIENT_ID",
+        "AZURE_STORAGE_CLIENT_SECRET",
+        "AZURE_STORAGE_ENDPOINT",
+        "AZURE_STORAGE_SAS_KEY",
+        "AZURE_STORAGE_TENANT_ID",
+        "AZURE_STORAGE_TOKEN",
+        "AZURE_STORAGE_USE_EMULATOR",
+        "AZURE_TENANT_ID",
+    }
+)

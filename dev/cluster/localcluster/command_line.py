@@ -14,7 +14,7 @@ from localcluster.paths import Paths, default_paths
 from localcluster.progress import StepError
 from localcluster.start import up
 from localcluster.status import status
-from localcluster.stop import down
+from localcluster.stop import down, purge
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,10 @@ def _run(wanted: argparse.Namespace, paths: Paths) -> int:
         if wanted.command == "up":
             up(paths)
         elif wanted.command == "down":
-            down(paths, purge=wanted.purge)
+            down(paths)
+            if wanted.purge:
+                with alone(paths.images_lock, "image build"):
+                    purge(paths)
         elif wanted.command == "load":
             NodeImages(paths).load(wanted.archive)
         elif wanted.command == "tool":

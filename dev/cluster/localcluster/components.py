@@ -107,7 +107,6 @@ def controller_manager(program: Path, paths: Paths) -> Component:
         f"--cluster-signing-cert-file={authority}",
         f"--cluster-signing-key-file={paths.pki / 'ca.key'}",
         "--use-service-account-credentials",
-        f"--flex-volume-plugin-volume-dir={paths.kubelet / 'volume-plugins'}",
         f"--cluster-cidr={POD_RANGE}",
         "--bind-address=127.0.0.1",
         # There is only one, and a lease would make every start wait for the old one to expire.

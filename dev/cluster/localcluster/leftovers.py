@@ -19,6 +19,7 @@ _POD_GROUP = "kubepods"
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _CONTAINER_LOG_LINKS = Path("/var/log/containers")
 _DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
+_FLEX_VOLUMES = Path("/usr/libexec/kubernetes/kubelet-plugins/volume/exec")
 # Made by the kubelet, CNI and the shims wherever they run; removed when nothing is in them.
 _FIXED_FOLDERS = (
     _DEVICE_PLUGINS,
@@ -26,6 +27,7 @@ _FIXED_FOLDERS = (
     _CNI_RESULTS,
     _CNI_RESULTS.parent,
     _CONTAINER_LOG_LINKS,
+    *(_FLEX_VOLUMES, *list(_FLEX_VOLUMES.parents)[:3]),
     Path("/run/containerd/s"),
     Path("/run/containerd"),
 )
@@ -44,15 +46,17 @@ def is_in_container(cgroup: str, containers: set[str]) -> bool:
     return any(not containers.isdisjoint(line.split("/")) for line in cgroup.splitlines())
 
 
-def end_leftover_processes(paths: Paths) -> int:
-    """End container processes and shims that outlived their containerd; return how many."""
+def end_container_processes(paths: Paths) -> int:
+    """End all processes of containers and their shims, at once; return how many.
+
+    Found by control group and command line: this works whether or not containerd still runs.
+    """
     containers = _known_containers(paths)
     ended: set[int] = set()
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    # A container first: its shim would otherwise be gone when it has to be collected.
-    while found := [*_in_containers(containers)] or [*_shims(paths.containerd_socket)]:
+    while found := {*_in_containers(containers), *_shims(paths.containerd_socket)}:
         if time.monotonic() > deadline:
-            raise StepError("end leftover containers", f"processes {found} do not end")
+            raise StepError("end the containers", f"processes {sorted(found)} do not end")
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)

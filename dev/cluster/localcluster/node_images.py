@@ -64,21 +64,17 @@ class NodeImages:
         listed = run_quietly(self._ctr("content", "list", "-q"), step="list the node's content")
         return set(listed.split())
 
-    def remove_containers(self) -> int:
-        """Forget all containers (their processes must have ended); return how many there were."""
-        listed = run_quietly(self._ctr("containers", "list", "-q"), step="list the containers")
-        names = listed.split()
+    def forget_containers(self) -> list[str]:
+        """Forget the containers whose processes have ended; return the names of those left."""
+        names = self._containers()
         if names:
-            run_quietly(self._ctr("containers", "delete", *names), step="remove the containers")
-        return len(names)
+            # It fails for a container of which the end has not been noticed yet.
+            subprocess.run(self._ctr("containers", "delete", *names), capture_output=True, check=False)
+        return self._containers()
 
-    def end_containers(self) -> int:
-        """End all containers at once and collect what they leave; return how many ran."""
-        listed = run_quietly(self._ctr("tasks", "list", "-q"), step="list the running containers")
-        names = listed.split()
-        if names:
-            run_quietly(self._ctr("tasks", "delete", "--force", *names), step="end the containers")
-        return len(names)
+    def _containers(self) -> list[str]:
+        listed = run_quietly(self._ctr("containers", "list", "-q"), step="list the containers")
+        return listed.split()
 
     def _ctr(self, *words: str) -> list[str]:
         program = shutil.which("ctr", path=SYSTEM_PATH) or "ctr"

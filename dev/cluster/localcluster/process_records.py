@@ -85,7 +85,8 @@ def matches(record: ProcessRecord, facts: ProcessFacts | None, current_boot: str
         and not facts.dead
         and record.boot_id == current_boot
         and record.start_ticks == facts.start_ticks
-        and record.program == facts.program
+        # For a moment after its start a process has no command line yet.
+        and facts.program in ("", record.program)
     )
 
 

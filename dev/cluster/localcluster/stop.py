@@ -13,8 +13,8 @@ from localcluster.supervisor import STOP_ORDER, Supervisor
 from localcluster.waiting import wait_until
 
 
-def down(paths: Paths, *, purge: bool) -> None:
-    """End and remove the cluster; with `purge` the caches of programs and images as well."""
+def down(paths: Paths) -> None:
+    """End and remove the cluster; the caches of programs and images stay."""
     supervisor = Supervisor(paths)
     if paths.cluster.exists():
         _end_everything(paths, supervisor)
@@ -30,58 +30,62 @@ def down(paths: Paths, *, purge: bool) -> None:
         say(f"put back {', '.join(restored)}")
     if paths.cluster.exists():
         shutil.rmtree(paths.cluster)
-    say("the cluster is gone; Debian packages stay installed")
-    if purge:
-        _purge(paths)
-    else:
-        say(f"built programs and images stay in {paths.home} (remove them: down --purge)")
+    say(f"the cluster is gone; Debian packages stay installed, and the caches in {paths.home}")
 
 
 def _end_everything(paths: Paths, supervisor: Supervisor) -> None:
-    # The kubelet first, or it would start again what is ended; containers before containerd.
+    # The kubelet first, or it would start again what is ended; then the containers, which
+    # otherwise keep the API server waiting for their open connections.
+    _end(supervisor, "kubelet")
+    ended = leftovers.end_container_processes(paths)
+    if ended:
+        say(f"ended {ended} processes of containers")
+    _forget_containers(paths, supervisor)
     for name in STOP_ORDER:
-        if name == "containerd":
-            _end_containers(paths, supervisor)
-        if supervisor.stop(name):
-            say(f"ended {name}")
-    leftover = leftovers.end_leftover_processes(paths)
-    if leftover:
-        say(f"ended {leftover} leftover processes of containers")
+        _end(supervisor, name)
 
 
-def _end_containers(paths: Paths, supervisor: Supervisor) -> None:
-    """End the containers through containerd, which also keeps its image store free of them.
+def _end(supervisor: Supervisor, name: str) -> None:
+    if supervisor.stop(name):
+        say(f"ended {name}")
 
-    A containerd that was killed is started once more for it. Where it cannot be, its store
-    is given up: images can be loaded again, remains of containers would haunt the next start.
+
+def _forget_containers(paths: Paths, supervisor: Supervisor) -> None:
+    """Leave the image store of the node without containers: they would haunt the next start.
+
+    A containerd that was killed is started once more for it. Where that does not help, the
+    store is given up: images can be loaded again.
     """
     if not (paths.config / "containerd.toml").exists():
         return
     images = NodeImages(paths)
+    log = supervisor.log_file("containerd")
+
+    def check() -> None:
+        supervisor.require_alive(["containerd"])
+
     try:
         supervisor.ensure_running(components.containerd(paths))
+        wait_until(images.answers, what="containerd", seconds=30, check=check, log=log)
         wait_until(
-            images.answers,
-            what="containerd",
+            lambda: not images.forget_containers(),
+            what="the end of all containers",
             seconds=30,
-            check=lambda: supervisor.require_alive(["containerd"]),
-            log=supervisor.log_file("containerd"),
+            check=check,
+            log=log,
         )
-        images.end_containers()
-        removed = images.remove_containers()
     except StepError as failure:
         say(f"{failure}; the images in the node are given up")
         supervisor.stop("containerd")
-        leftovers.end_leftover_processes(paths)
+        leftovers.end_container_processes(paths)
         unmount_below(paths.cluster)
         shutil.rmtree(paths.node_images, ignore_errors=True)
-        return
-    say(f"ended {removed} containers")
 
 
-def _purge(paths: Paths) -> None:
-    # Named one by one: EAGLE_HOME may be a folder that holds other things.
+def purge(paths: Paths) -> None:
+    """Remove the caches too: built programs, images, logs."""
     unmount_below(paths.image_store)
+    # Named one by one: EAGLE_HOME may be a folder that holds other things.
     for folder in (
         paths.bin,
         paths.program_store,

@@ -23,7 +23,8 @@ from localcluster.process_records import (
 from localcluster.progress import StepError
 from localcluster.settings import SYSTEM_PATH
 
-_PATIENCE_SECONDS = 15.0
+# All of them stand being killed; the wait is for what they would still write to their logs.
+_PATIENCE_SECONDS = 5.0
 STOP_ORDER = (
     "kubelet",
     "kube-proxy",

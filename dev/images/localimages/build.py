@@ -21,7 +21,7 @@ from localimages.base_image import (
 )
 from localimages.buildah import Buildah
 from localimages.catalog import Image, catalog, chosen
-from localimages.delivery import chosen_delivery
+from localimages.delivery import Delivery, chosen_delivery
 
 
 def build(names: Sequence[str], paths: Paths) -> None:
@@ -35,16 +35,26 @@ def build(names: Sequence[str], paths: Paths) -> None:
     if packages:
         install(packages, paths)
     ensure_built([VERSITYGW], paths)
-    _ensure_base(buildah, paths)
-    delivered = {"EAGLE_COREDNS_IMAGE": COREDNS_IMAGE.reference}
-    for image in images:
-        reference = image.reference(base_key())
-        _ensure_image(image, reference, buildah)
-        delivered[image.variable] = delivery.deliver(reference) if delivery else reference
+    try:
+        delivered = _build_and_deliver(images, buildah, delivery, paths)
+    finally:
+        buildah.unmount()
     if delivery is None:
         say("no local cluster runs: built, but not loaded (`make cluster-up`, then once more)")
     names_file.update(paths.images_env, delivered)
     say(f"names of the images: {paths.images_env}")
+
+
+def _build_and_deliver(
+    images: Sequence[Image], buildah: Buildah, delivery: Delivery | None, paths: Paths
+) -> dict[str, str]:
+    """Return the names under which pods find the images, by variable."""
+    _ensure_base(buildah, paths)
+    delivered = {"EAGLE_COREDNS_IMAGE": COREDNS_IMAGE.reference}
+    for image in images:
+        reference = _ensure_image(image, buildah)
+        delivered[image.variable] = delivery.deliver(reference) if delivery else reference
+    return delivered
 
 
 def _ensure_base(buildah: Buildah, paths: Paths) -> None:
@@ -56,10 +66,12 @@ def _ensure_base(buildah: Buildah, paths: Paths) -> None:
         buildah.build(reference, dockerfile=DOCKERFILE, context=folder)
 
 
-def _ensure_image(image: Image, reference: str, buildah: Buildah) -> None:
+def _ensure_image(image: Image, buildah: Buildah) -> str:
+    """Return the name of the image, which has been built from what that name stands for."""
+    reference = image.reference(base_key())
     if buildah.has(reference):
         say(f"{reference} is there")
-        return
+        return reference
     say(f"building {reference}")
     buildah.build(
         reference,
@@ -68,3 +80,8 @@ def _ensure_image(image: Image, reference: str, buildah: Buildah) -> None:
         base=base_reference(),
         apt_sources=machine_package_sources() if image.needs_packages else (),
     )
+    if image.reference(base_key()) == reference:
+        return reference
+    say("  its sources have changed meanwhile: once more")
+    buildah.remove(reference)
+    return _ensure_image(image, buildah)

@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from localcluster.mounts import unmount_below
 from localcluster.paths import Paths
-from localcluster.progress import run_logged
+from localcluster.progress import run_logged, run_quietly
 
 # What a build needs to reach package registries. Mounted while it runs, never copied in.
 _MACHINE_FILES = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pip.conf"))
@@ -50,6 +51,7 @@ class Buildah:
                 "--isolation=chroot",
                 "--network=host",
                 "--layers",
+                "--force-rm",
                 "--pull-never",
                 *mounts,
                 *([f"--build-arg=BASE_IMAGE={base}"] if base else []),
@@ -59,6 +61,10 @@ class Buildah:
             )
             log = self._paths.logs / f"image-{name}.log"
             run_logged(command, step=f"build the image {name}", log=log)
+
+    def remove(self, reference: str) -> None:
+        """Remove the image of that name; layers that others share stay."""
+        run_quietly(self._command("rmi", reference), step=f"remove {reference}")
 
     def copy(self, reference: str, destination: str) -> None:
         """Copy an image to a destination in skopeo's notation (oci:, docker-archive:, docker://).
@@ -74,6 +80,10 @@ class Buildah:
             step=f"copy {reference} to {destination}",
             log=self._paths.logs / "image-copy.log",
         )
+
+    def unmount(self) -> None:
+        """Unmount what builds have left; the caller sees to it that none is running."""
+        unmount_below(self._store)
 
     def _command(self, verb: str, *words: str) -> list[str]:
         store = [f"--root={self._store / 'root'}", f"--runroot={self._store / 'run'}"]

@@ -50,6 +50,10 @@ def test_the_recorded_process_matches() -> None:
     assert matches(_RECORD, _FACTS, "this-boot")
 
 
+def test_a_process_that_has_only_just_been_started_matches() -> None:
+    assert matches(_RECORD, dataclasses.replace(_FACTS, program=""), "this-boot")
+
+
 @pytest.mark.parametrize(
     ("facts", "boot"),
     [

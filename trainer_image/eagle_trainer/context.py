@@ -1,0 +1,131 @@
+"""What is known about an asset besides its telemetry at a moment: what happened to it lately, and what it is.
+
+The columns are defined as data, so that whoever asks the model can compute the same from the manifest alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eagle_trainer.series import SECOND, Attributes, Events, Extracted, Floats, Integers
+
+MOST_KINDS = 16
+"""Kinds of one event table that get columns of their own: the most frequent ones."""
+
+LOOKBACK_SECONDS = 400 * 86_400
+"""An event longer ago than this counts as none: training does not read further back either."""
+
+_COUNTED = ((86_400, "1d"), (604_800, "7d"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextColumn:
+    """One column of the `context` input.
+
+    `statistic` is `count` (events of the kind in (t - window, t - latency]), `hours_since` (hours from the newest such
+    event to t; missing if there is none within the window) or `attribute` (the asset's value; text as its position in
+    `categories`, missing if it is not among them).
+    """
+
+    name: str
+    source: str
+    statistic: str
+    kind: str | None = None
+    window_seconds: int | None = None
+    latency_seconds: int = 0
+    categories: tuple[str, ...] | None = None
+
+    def definition(self) -> dict[str, Any]:
+        """The column as it stands in the manifest."""
+        definition: dict[str, Any] = {"name": self.name, "source": self.source, "statistic": self.statistic}
+        if self.kind is not None:
+            definition["kind"] = self.kind
+        if self.window_seconds is not None:
+            definition |= {"windowSeconds": self.window_seconds, "latencySeconds": self.latency_seconds}
+        if self.categories is not None:
+            definition["categories"] = list(self.categories)
+        return definition
+
+
+def context_columns(data: Extracted) -> tuple[ContextColumn, ...]:
+    """All columns of the context: per event table and kind, then the attributes."""
+    columns: list[ContextColumn] = []
+    for table in data.events:
+        for kind in _frequent_kinds(table):
+            columns += _event_columns(table, kind)
+    if data.attributes is not None:
+        for name in data.attributes.columns:
+            known = data.attributes.categories.get(name)
+            columns.append(
+                ContextColumn(name=f"attribute_{name}", source=name, statistic="attribute", categories=known)
+            )
+    return tuple(columns)
+
+
+def context_values(
+    columns: tuple[ContextColumn, ...],
+    events: Mapping[str, Events],
+    attributes: Attributes | None,
+    asset: Integers,
+    time: Integers,
+) -> Floats:
+    """[N,C]: the context of each (asset, moment), from what was known at that moment."""
+    values = np.full((len(time), len(columns)), np.nan)
+    for position, column in enumerate(columns):
+        if column.statistic == "attribute":
+            assert attributes is not None  # Only a table of attributes gives such columns.
+            values[:, position] = attributes.values[asset, attributes.columns.index(column.source)]
+        else:
+            values[:, position] = _event_values(column, events[column.source], asset, time)
+    return values
+
+
+def _frequent_kinds(table: Events) -> list[str]:
+    counts = np.bincount(table.kind, minlength=len(table.kinds))
+    frequent = sorted(range(len(table.kinds)), key=lambda code: (-counts[code], table.kinds[code]))[:MOST_KINDS]
+    return sorted(table.kinds[code] for code in frequent)
+
+
+def _event_columns(table: Events, kind: str) -> list[ContextColumn]:
+    stem = f"{table.name}_{kind}" if kind else table.name
+    counted = [
+        ContextColumn(
+            name=f"{stem}__count_{short}",
+            source=table.name,
+            statistic="count",
+            kind=kind,
+            window_seconds=seconds,
+            latency_seconds=table.latency_seconds,
+        )
+        for seconds, short in _COUNTED
+    ]
+    since = ContextColumn(
+        name=f"{stem}__hours_since",
+        source=table.name,
+        statistic="hours_since",
+        kind=kind,
+        window_seconds=LOOKBACK_SECONDS,
+        latency_seconds=table.latency_seconds,
+    )
+    return [*counted, since]
+
+
+def _event_values(column: ContextColumn, table: Events, asset: Integers, time: Integers) -> Floats:
+    assert column.window_seconds is not None
+    chosen = table.kind == (table.kinds.index(column.kind) if column.kind in table.kinds else -1)
+    event_asset, event_time = table.asset[chosen], table.time[chosen]
+    values = np.zeros(len(time)) if column.statistic == "count" else np.full(len(time), np.nan)
+    for code in np.unique(event_asset):
+        mine = np.flatnonzero(asset == code)
+        moments = event_time[event_asset == code]
+        known = np.searchsorted(moments, time[mine] - column.latency_seconds * SECOND, side="right")
+        opening = time[mine] - column.window_seconds * SECOND
+        if column.statistic == "count":
+            values[mine] = np.maximum(known - np.searchsorted(moments, opening, side="right"), 0)
+        else:
+            newest = moments[np.maximum(known - 1, 0)]
+            present = (known > 0) & (newest > opening)
+            values[mine] = np.where(present, (time[mine] - newest) / (3600 * SECOND), np.nan)
+    return values

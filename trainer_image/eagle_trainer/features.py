@@ -1,0 +1,112 @@
+"""Training's features, computed by the feature part of the published graph, in blocks.
+
+A matrix of all features is kept only where it is small; else a block is computed anew whenever it is needed, since
+computing is cheap and memory is what a training pod lacks.
+"""
+
+from collections.abc import Iterator
+
+import lightgbm as lgb
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from eagle_trainer.graph import feature_graph
+from eagle_trainer.plan import FeaturePlan
+from eagle_trainer.series import Floats, Integers, Samples, Series
+
+_BLOCK_BYTES = 8_000_000
+_KEPT_BYTES = 160_000_000
+
+
+def session(model: onnx.ModelProto | bytes, threads: int = 1) -> ort.InferenceSession:
+    """An ONNX Runtime session on the CPU; it sends no telemetry and keeps no memory arena."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+class Windows:
+    """The model's inputs of any sample: `window` [B,T,S] and `context` [B,C]."""
+
+    def __init__(self, series: Series, samples: Samples, context: Floats, window_length: int) -> None:
+        self._values = series.values
+        self._row = samples.row
+        self._context = context
+        self._offsets = np.arange(1 - window_length, 1)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def take(self, chosen: Integers | slice) -> dict[str, Floats]:
+        """The graph's feed for the chosen samples; `context` only where the model has one."""
+        feed = {"window": self._values[self._row[chosen][:, None] + self._offsets]}
+        if self._context.shape[1]:
+            feed["context"] = self._context[chosen]
+        return feed
+
+
+class FeatureBlocks:
+    """Features [N,F] of all samples, by blocks of rows."""
+
+    def __init__(self, plan: FeaturePlan, windows: Windows, *, threads: int, kept_bytes: int = _KEPT_BYTES) -> None:
+        self.plan = plan
+        self._windows = windows
+        self._session = session(feature_graph(plan), threads)
+        row_bytes = 8 * plan.window_length * len(plan.sensors) * (1 + len(plan.windows))
+        self.block_rows = int(np.clip(_BLOCK_BYTES // row_bytes, 16, 8192))
+        self._keeps = len(windows) * len(plan.names) * 8 <= kept_bytes
+        self._blocks: dict[int, Floats] = {}
+
+    @property
+    def rows(self) -> int:
+        return len(self._windows)
+
+    def block(self, index: int) -> Floats:
+        """The features of rows index * block_rows and following."""
+        if index not in self._blocks:
+            start = index * self.block_rows
+            feed = self._windows.take(slice(start, start + self.block_rows))
+            if not self._keeps:
+                self._blocks.clear()
+            self._blocks[index] = self._session.run(None, feed)[0]
+        return self._blocks[index]
+
+    def chosen(self, rows: Integers) -> Iterator[tuple[slice, Floats]]:
+        """The features of sorted rows, block by block, with their place among the chosen."""
+        owner = rows // self.block_rows
+        edges = np.flatnonzero(np.diff(owner, prepend=-1, append=-1))
+        for start, end in zip(edges[:-1], edges[1:], strict=True):
+            index = int(owner[start])
+            yield slice(int(start), int(end)), self.block(index)[rows[start:end] - index * self.block_rows]
+
+    def matrix(self, rows: Integers) -> Floats:
+        """All features of the chosen rows at once; for few rows."""
+        matrix = np.empty((len(rows), len(self.plan.names)))
+        for place, block in self.chosen(rows):
+            matrix[place] = block
+        return matrix
+
+
+class RowSequence(lgb.Sequence):  # type: ignore[misc]  # LightGBM has no type hints.
+    """Sorted rows of the features as LightGBM reads them: a sample one by one, then everything in batches."""
+
+    def __init__(self, blocks: FeatureBlocks, rows: Integers) -> None:
+        self._blocks = blocks
+        self._rows = rows
+        self.batch_size = blocks.block_rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int | slice | list[int]) -> Floats:
+        if isinstance(index, slice):
+            return self._blocks.matrix(self._rows[index])
+        if isinstance(index, list):
+            return self._blocks.matrix(self._rows[np.asarray(index)])
+        row = int(self._rows[index])
+        return np.asarray(self._blocks.block(row // self._blocks.block_rows)[row % self._blocks.block_rows])

@@ -1,0 +1,107 @@
+"""Which rows judge the model, and which it may learn from: by time, purged, and without cutting an event in two.
+
+The holdout is the newest part. It is as short as it can be while it holds a fifth of the events and at least eight; if
+that takes more than two fifths of the time, the data cannot judge a model, and the result says so.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eagle_trainer.series import Flags, Integers, LabelEvents, Samples
+
+EVENT_SHARE = 0.2
+FEWEST_EVENTS = 8
+LONGEST_SHARE = 0.4
+_FALLBACK_SHARE = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Rows of the samples: `training` ends a purge before `boundary` (microseconds), `holdout` begins at it.
+
+    `evaluable` is False, with the reason in `message`, when the holdout cannot judge a model.
+    """
+
+    boundary: int
+    training: Flags
+    holdout: Flags
+    events: int
+    evaluable: bool
+    message: str | None = None
+
+
+def holdout_split(samples: Samples, events: LabelEvents, *, purge: int, kind: str) -> Split:
+    """The split by time. `purge` in microseconds is left out before the boundary beyond the rows' own horizons.
+
+    `kind` is what an event is called in the message ("failures", or "runs of the label").
+    """
+    first, last = int(samples.time.min()), int(samples.time.max())
+    span = max(last - first, 1)
+    wanted = max(FEWEST_EVENTS, int(np.ceil(EVENT_SHARE * len(events.start))))
+    candidates = np.unique(events.start[events.start > first])
+    counts = np.array([np.count_nonzero(events.start >= boundary) for boundary in candidates], np.int64)
+    enough = candidates[counts >= wanted]
+    allowed = enough[last - enough <= LONGEST_SHARE * span]
+    if len(allowed):
+        uncut = _uncut(events, allowed)
+        return _at(samples, events, int(uncut[-1] if len(uncut) else allowed[-1]), purge)
+    if len(events.start) < wanted:
+        why = f"the data have {len(events.start)} {kind}, and the holdout alone needs {wanted}"
+    elif len(enough):
+        why = f"the newest {wanted} {kind} take {(last - int(enough[-1])) / span:.0%} of the time, not at most 40 %"
+    else:
+        why = f"the newest {wanted} {kind} begin where the data begin"
+    split = _at(samples, events, _fallback(events, first, last), purge)
+    return replace(split, evaluable=False, message=f"{why}; raise source.dataRangeDays or wait for more data")
+
+
+def time_folds(samples: Samples, training: Flags, *, folds: int, margin: int) -> list[tuple[Flags, Flags]]:
+    """Pairs (fit, check) over contiguous stretches of time with about equal numbers of training rows.
+
+    `margin` in microseconds is purged on both sides of each stretch, beyond the rows' own horizons.
+    """
+    time = samples.time[training]
+    edges = np.quantile(time, np.linspace(0, 1, folds + 1), method="nearest")
+    pairs = []
+    for i in range(folds):
+        start, end = edges[i], edges[i + 1] + (1 if i == folds - 1 else 0)
+        check = training & (samples.time >= start) & (samples.time < end)
+        if not check.any():
+            continue
+        settled = int(samples.until[check].max())
+        before = samples.until + margin < start
+        after = samples.time > settled + margin
+        fit = training & (before | after)
+        if fit.any():
+            pairs.append((fit, check))
+    return pairs
+
+
+def _uncut(events: LabelEvents, boundaries: Integers) -> Integers:
+    """The boundaries that lie strictly inside no positive event."""
+    start, end = np.sort(events.start[events.positive]), np.sort(events.end[events.positive])
+    inside = np.searchsorted(start, boundaries, side="left") - np.searchsorted(end, boundaries, side="right")
+    return boundaries[inside == 0]
+
+
+def _fallback(events: LabelEvents, first: int, last: int) -> int:
+    """The newest three tenths of the time, moved back so that no event is cut if that is possible."""
+    boundary = last - round(_FALLBACK_SHARE * (last - first))
+    uncut = _uncut(events, np.append(np.unique(events.start), boundary))
+    earlier = uncut[(uncut <= boundary) & (uncut > first + 0.5 * (last - first))]
+    return int(earlier.max()) if len(earlier) else boundary
+
+
+def _at(samples: Samples, events: LabelEvents, boundary: int, purge: int) -> Split:
+    """The split at a moment. What an event that began before it still has of rows belongs to neither side."""
+    holdout = samples.time >= boundary
+    for i in np.flatnonzero(events.positive & (events.start < boundary) & (events.end > boundary)):
+        holdout &= ~((samples.asset == events.asset[i]) & (samples.time < events.end[i]))
+    return Split(
+        boundary=boundary,
+        training=samples.until + purge < boundary,
+        holdout=holdout,
+        events=int(np.count_nonzero(events.start >= boundary)),
+        evaluable=True,
+    )

@@ -206,7 +206,7 @@ def test_the_operators_workloads_run_as_the_organizations_two_accounts(
             operator.create, workload, dryRun="All"
         )
     own = administrator.create(replicated("Deployment", namespace, "default"))
-    change = {"spec": {"template": {"metadata": {"annotations": {"model": "v2"}}}}}
+    change: Object = {"spec": {"template": {"metadata": {"annotations": {"model": "v2"}}}}}
     assert operator.merge(own, change)["spec"]["template"]["metadata"]["annotations"] == {"model": "v2"}
     change = {"spec": {"template": {"spec": {"serviceAccountName": "builder"}}}}
     assert "must use the ServiceAccount" in refusal(operator.merge, own, change)

@@ -75,11 +75,11 @@ def test_names_survive_kubectl_apply(people: tuple[Api, Api], organization: Orga
 def test_people_order_with_trigger_manual(
     people: tuple[Api, Api], administrator: Api, organization: Organization, trigger: str, refusal: Callable[..., str]
 ) -> None:
-    more: Object = {
+    needed: dict[str, Object] = {
         "Schedule": {"scheduledTime": "2026-11-22T01:00:00Z"},
         "Import": {"artifact": {"uri": "s3://eagle-acme/acme/1/v1/", "digest": DIGEST}},
-    }.get(trigger, {})
-    order = manual_order(organization, "press", trigger=trigger, **more)
+    }
+    order = manual_order(organization, "press", trigger=trigger, **needed.get(trigger, {}))
     for caller in (people[0], administrator):
         assert "spec.trigger must be Manual" in refusal(caller.create, order)
 

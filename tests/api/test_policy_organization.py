@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.support.api import Api
+from tests.support.api import Api, Object
 from tests.support.cluster import fresh_namespace, kubectl, unique, wait_for
 from tests.support.eagle import Installation, Organization, schedule
 
@@ -61,7 +61,7 @@ def test_a_schedule_whose_namespace_lost_its_organization_can_only_be_deleted(
     assert "not found" in refusal(administrator.get, made)
 
 
-def _accepted(api: Api, resource: dict[str, object]) -> bool:
+def _accepted(api: Api, resource: Object) -> bool:
     try:
         api.create(resource)
     except AssertionError:
@@ -69,7 +69,7 @@ def _accepted(api: Api, resource: dict[str, object]) -> bool:
     return True
 
 
-def _refused(api: Api, resource: dict[str, object], change: dict[str, object]) -> bool:
+def _refused(api: Api, resource: Object, change: Object) -> bool:
     try:
         api.merge(resource, change, dryRun="All")
     except AssertionError:

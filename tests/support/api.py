@@ -46,11 +46,10 @@ class Api:
     @contextmanager
     def administrator(cls, config: Path | None = None) -> Iterator["Api"]:
         """The caller whose credentials the kubeconfig holds; the connection lives as long as the context."""
-        settings = kubernetes.client.Configuration()
-        kubernetes.config.load_kube_config(str(config or kubeconfig()), client_configuration=settings)
+        settings = _settings(config)
         with _connect(settings, settings.cert_file, settings.key_file) as connection:
-            bearer = settings.auth_settings().get("BearerToken")
-            yield cls(connection, {"Authorization": bearer["value"]} if bearer else {})
+            bearer = settings.auth_settings().get("BearerToken", {}).get("value")
+            yield cls(connection, {"Authorization": bearer} if bearer else {})
 
     def impersonate(self, user: str, *, group: str | None = None, extra: Mapping[str, str] | None = None) -> "Api":
         """Somebody else, by the administrator's right to act as anybody."""
@@ -116,6 +115,14 @@ def _path(resource: Object, name: str = "", subresource: str = "") -> str:
     return resource_path(resource["kind"], resource["apiVersion"], namespace, name, subresource)
 
 
+def _settings(config: Path | None) -> Any:
+    # The client's types are incomplete.
+    client: Any = kubernetes
+    settings = client.client.Configuration()
+    client.config.load_kube_config(str(config or kubeconfig()), client_configuration=settings)
+    return settings
+
+
 def _connect(settings: Any, certificate: str | None, key: str | None) -> httpx.Client:
     trust = ssl.create_default_context(cafile=settings.ssl_ca_cert)
     if certificate:
@@ -133,7 +140,6 @@ def _message(text: str) -> str:
 @contextmanager
 def bearer_of(token: str, config: Path | None = None) -> Iterator[Api]:
     """Whoever the token says, on a connection without any client certificate."""
-    settings = kubernetes.client.Configuration()
-    kubernetes.config.load_kube_config(str(config or kubeconfig()), client_configuration=settings)
+    settings = _settings(config)
     with _connect(settings, None, None) as connection:
         yield Api(connection, {"Authorization": f"Bearer {token}"})

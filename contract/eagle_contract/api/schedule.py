@@ -376,7 +376,7 @@ NAME_RULES = [
 PRINT_COLUMNS = [
     print_column("Schedule", ".status.effective.schedule"),
     print_column("Time zone", ".status.effective.timeZone"),
-    print_column("Suspend", ".spec.suspend", "boolean"),
+    print_column("Suspend", ".status.effective.suspend", "boolean"),
     print_column("Active version", ".status.activeVersion.version"),
     print_column("Accuracy", ".status.activeVersion.accuracy"),
     print_column("Last success", ".status.lastSuccessfulTime", "date"),

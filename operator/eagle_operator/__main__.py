@@ -119,12 +119,14 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"eagle-operator: {error}")
     process = Process(settings)
+    reporter: Any = os.environ.get("HOSTNAME", OPERATOR_MANAGER)
     with contextlib.suppress(KeyboardInterrupt):
         kopf.run(
             registry=registry_of(process),
             clusterwide=True,
             liveness_endpoint=settings.health_address,
             standalone=True,
+            identity=reporter,
         )
 
 

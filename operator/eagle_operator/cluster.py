@@ -89,9 +89,10 @@ class Cluster:
         try:
             fresh = await self._client.get(RESOURCES[kind], meta.name, namespace=meta.namespace)
         except ApiError as error:
-            if error.status.code == 404:
-                return
-            raise
+            if error.status.code != 404:
+                raise
+            self._mirror.forget(kind, {"metadata": {"namespace": meta.namespace, "name": meta.name, "uid": meta.uid}})
+            return
         self._mirror.refresh(kind, dict(fresh))
 
     async def _write(self, write: Write) -> None:
@@ -110,9 +111,7 @@ class Cluster:
             case Adopt(version, owner):
                 await self._patch("ModelVersion", version.meta, _ownership(version.meta, owner))
             case DeleteJob(job):
-                await self._client.delete(
-                    RESOURCES["Job"], job.meta.name, namespace=job.meta.namespace, cascade=CascadeType.BACKGROUND
-                )
+                await self._delete_job(job.meta)
             case EndJob(job):
                 await self._patch("Job", job.meta, {"spec": {"activeDeadlineSeconds": 1}})
             case MarkRecorded(job):
@@ -140,6 +139,16 @@ class Cluster:
                     f"a {kind} named {name!r} is there that is not the schedule's; remove or rename it"
                 ) from error
         self._mirror.remember(kind, dict(created))
+
+    async def _delete_job(self, meta: Meta) -> None:
+        try:
+            await self._client.delete(
+                RESOURCES["Job"], meta.name, namespace=meta.namespace, cascade=CascadeType.BACKGROUND
+            )
+        except ApiError as error:
+            if error.status.code != 404:
+                raise
+        await self.refresh("Job", meta)
 
     async def _set_status(self, kind: str, meta: Meta, status: Manifest) -> None:
         resource = RESOURCES[kind]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from eagle_contract.api import ModelVersionStatus, reason_of_exit
 from eagle_contract.api.version import Attempt
+from eagle_operator.domain import conditions
 from eagle_operator.domain.world import Job, Pod
 
 MESSAGE_LIMIT = 1000
@@ -38,7 +39,7 @@ def outcome(
             "NoResult", "the trainer ended without an error but reported no result; see its log"
         )
     if job.failing or job.failed:
-        return _failure(job, pods, cancelled=cancelled)
+        return _failure(job, pods, cancelled=cancelled, known_problem=_known_problem(status))
     return None
 
 
@@ -68,12 +69,12 @@ def _vanished(cancelled: bool) -> Outcome:
     return Outcome("JobDeleted", "the Job was deleted before it ended; order a new run if that was not meant")
 
 
-def _failure(job: Job, pods: tuple[Pod, ...], *, cancelled: bool) -> Outcome | None:
+def _failure(job: Job, pods: tuple[Pod, ...], *, cancelled: bool, known_problem: str) -> Outcome | None:
     if cancelled:
         return Outcome("Cancelled", "cancelled while it ran")
     last = pods[-1] if pods else None
     if job.failure_reason == "DeadlineExceeded":
-        return _too_late(job, last)
+        return _too_late(last, known_problem)
     if last and last.exit_code is not None:
         return _exit(last)
     if not job.failed:
@@ -83,9 +84,15 @@ def _failure(job: Job, pods: tuple[Pod, ...], *, cancelled: bool) -> Outcome | N
     return Outcome(reason, job.failure_message[:MESSAGE_LIMIT] or "the Job failed without a message")
 
 
-def _too_late(job: Job, pod: Pod | None) -> Outcome:
-    if pod is None or not pod.started:
-        problem = waiting_problem(pod) if pod else ""
+def _known_problem(status: ModelVersionStatus) -> str:
+    """What was last seen to keep the pod from starting: at the deadline the pod itself may be gone already."""
+    trained = conditions.find(status.conditions, "Trained")
+    return trained.message if trained and trained.status == "Unknown" else ""
+
+
+def _too_late(pod: Pod | None, known_problem: str) -> Outcome:
+    problem = (waiting_problem(pod) if pod else "") or known_problem
+    if problem or pod is None or not pod.started:
         return Outcome("PendingTimeout", (problem or "the trainer's pod did not start in time")[:MESSAGE_LIMIT])
     return Outcome("DeadlineExceeded", "the attempt took longer than spec.timeoutSeconds allows")
 

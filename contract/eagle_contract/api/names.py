@@ -15,8 +15,6 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 RECORDED_LABEL = f"{GROUP}/recorded"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 NAME_LABEL = "app.kubernetes.io/name"
-SERVES_ANNOTATION = f"{GROUP}/serves"
-"""On a Deployment of the user's own (`serving.mode: Existing`): the schedule whose models it consents to serve."""
 
 SLOT_ANNOTATION = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"

@@ -119,7 +119,8 @@ class Serving(ApiModel):
         Literal["Managed", "Existing", "None"] | None,
         Field(
             description="Managed: the operator makes a Deployment and a Service. Existing: a Deployment that carries"
-            " the annotation training.eagle-notifier.io/serves with this schedule's name. None: models are only kept."
+            " the label training.eagle-notifier.io/schedule with this schedule's name, by which its owner consents."
+            " None: models are only kept."
         ),
     ] = None
     deployment_name: Annotated[Name | None, Field(max_length=63, description="Mode Existing.")] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +32,16 @@ class NodeImages:
         """Return the names of the images that the node has."""
         listed = run_quietly(self._ctr("images", "list", "-q"), step="list the node's images")
         return set(listed.split())
+
+    def in_use(self) -> set[str]:
+        """Return the names of the images that containers of the node were made from."""
+        listed = run_quietly(self._ctr("containers", "list"), step="list the containers")
+        return {line.split()[1] for line in listed.splitlines()[1:] if len(line.split()) > 1}
+
+    def remove(self, references: Sequence[str]) -> None:
+        """Remove images from the node, with all content that nothing else needs."""
+        if references:
+            run_quietly(self._ctr("images", "remove", "--sync", *references), step="remove old images")
 
     def load(self, archive: Path) -> None:
         """Put the images of an archive (`docker save` or OCI layout) into the node."""

@@ -43,8 +43,13 @@ class Paths:
 
     @property
     def image_cache(self) -> Path:
-        """Images in transport form: archives, and one layout whose layers are kept once."""
+        """Images in transport form."""
         return self.home / "images"
+
+    @property
+    def image_layout(self) -> Path:
+        """All built images as one OCI layout, in which a layer that they share lies once."""
+        return self.image_cache / "layout"
 
     @property
     def logs(self) -> Path:

@@ -118,6 +118,7 @@ def ensure_pki(paths: Paths) -> None:
     admin = kubeconfig("admin", aside)
     aside.rename(paths.pki)
     _write_private(paths.admin_kubeconfig, admin)
+    _give_to_invoking_user(paths.admin_kubeconfig)
 
 
 def kubeconfig(user: str, folder: Path) -> str:
@@ -197,3 +198,10 @@ def _write_private(path: Path, content: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(content)
+
+
+def _give_to_invoking_user(path: Path) -> None:
+    """Let the user who called through sudo use the cluster without it."""
+    user, group = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+    if user and group:
+        os.chown(path, int(user), int(group))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -80,6 +81,15 @@ class Buildah:
             step=f"copy {reference} to {destination}",
             log=self._paths.logs / "image-copy.log",
         )
+
+    def names(self) -> list[str]:
+        """Return the names of all images in the store."""
+        listed = run_quietly(self._command("images", "--json"), step="list the built images")
+        return [name for image in json.loads(listed) or [] for name in image.get("names") or []]
+
+    def remove_unnamed(self) -> None:
+        """Remove what is only left over from builds of images that have no name any more."""
+        run_quietly(self._command("rmi", "--prune"), step="remove leftovers of builds")
 
     def unmount(self) -> None:
         """Unmount what builds have left; the caller sees to it that none is running."""

@@ -13,6 +13,7 @@ from localcluster.progress import StepError
 from localimages.base_image import base_key
 from localimages.build import build
 from localimages.catalog import catalog
+from localimages.prune import prune
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{image.variable}={image.reference(base_key())}")
             return 0
         with alone(paths.images_lock, "image build"):
-            build(wanted.names, paths)
+            if wanted.command == "build":
+                build(wanted.names, paths)
+            else:
+                prune(paths)
         return 0
     except StepError as failure:
         print(failure.report(), file=sys.stderr)
@@ -40,5 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("build", help="build images and bring them to the cluster")
     make.add_argument("names", nargs="*", help="operator, trainer, ...; all by default")
+    commands.add_parser("prune", help="remove images that no longer are the newest")
     commands.add_parser("names", help="print the names that the present sources lead to")
     return parser

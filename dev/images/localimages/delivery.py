@@ -42,7 +42,7 @@ class ToLocalNode:
         node = NodeImages(self.paths)
         if reference in node.references():
             return reference
-        layout = self.paths.image_cache / "layout"
+        layout = self.paths.image_layout
         self.buildah.copy(reference, f"oci:{layout}:{reference}")
         present = node.blobs()
         written = node.load_stream(

@@ -7,11 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
+def parsed(content: str) -> dict[str, str]:
+    """Return the assignments of a text by variable."""
+    lines = (line.partition("=") for line in content.splitlines() if "=" in line)
+    return {variable: value for variable, _, value in lines}
+
+
 def merged(content: str, names: Mapping[str, str]) -> str:
     """Return the assignments of `content` with those of `names` put in or replaced, sorted."""
-    lines = (line.partition("=") for line in content.splitlines() if "=" in line)
-    known = {variable: value for variable, _, value in lines}
-    return "".join(f"{variable}={value}\n" for variable, value in sorted({**known, **names}.items()))
+    known = {**parsed(content), **names}
+    return "".join(f"{variable}={value}\n" for variable, value in sorted(known.items()))
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return the names in the file by variable; none when it has not been written yet."""
+    return parsed(path.read_text()) if path.exists() else {}
 
 
 def update(path: Path, names: Mapping[str, str]) -> None:

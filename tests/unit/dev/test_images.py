@@ -15,6 +15,7 @@ from localimages.buildah import Buildah
 from localimages.catalog import Image, catalog, chosen
 from localimages.delivery import ThroughLoader, ToRegistry, chosen_delivery
 from localimages.oci_layout import write_missing_part
+from localimages.prune import outdated
 
 
 @pytest.fixture
@@ -67,6 +68,11 @@ def test_building_one_image_keeps_the_names_of_the_others() -> None:
     assert names_file.merged(before, {"EAGLE_OPERATOR_IMAGE": "localhost/a:2"}) == (
         "EAGLE_OPERATOR_IMAGE=localhost/a:2\nEAGLE_TRAINER_IMAGE=localhost/b:1\n"
     )
+
+
+def test_pruning_keeps_what_is_named_and_what_is_not_ours() -> None:
+    names = ["localhost/eagle-trainer:old", "localhost/eagle-trainer:new", "localhost/eagle-pause:1", "other/trainer:1"]
+    assert outdated(names, images={"trainer"}, kept={"localhost/eagle-trainer:new"}) == ["localhost/eagle-trainer:old"]
 
 
 def test_only_the_blobs_that_the_node_lacks_are_sent(tmp_path: Path) -> None:

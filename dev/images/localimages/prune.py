@@ -1,0 +1,47 @@
+"""`prune`: every change of a dependency leaves some hundred megabytes behind; this removes them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable
+
+from localcluster.node_images import NodeImages
+from localcluster.paths import Paths
+from localcluster.progress import say
+from localcluster.supervisor import Supervisor
+
+from localimages import names_file
+from localimages.base_image import base_reference
+from localimages.buildah import Buildah
+from localimages.catalog import catalog
+
+_OURS = "localhost/eagle-"
+
+
+def outdated(names: Iterable[str], *, images: Collection[str], kept: Collection[str]) -> list[str]:
+    """Return the names of images of ours (`images` without the prefix) that are not kept."""
+    ours = {f"{_OURS}{image}" for image in images}
+    return sorted(name for name in names if name.rpartition(":")[0] in ours and name not in kept)
+
+
+def prune(paths: Paths) -> None:
+    """Remove images that images.env no longer names, from the builder and from the local node."""
+    images = {"base", *(image.name for image in catalog(paths))}
+    kept = {base_reference(), *names_file.read(paths.images_env).values()}
+    buildah = Buildah(paths)
+    try:
+        built = outdated(buildah.names(), images=images, kept=kept)
+        for name in built:
+            buildah.remove(name)
+        buildah.remove_unnamed()
+    finally:
+        buildah.unmount()
+    layout = paths.image_layout
+    if layout.exists():
+        shutil.rmtree(layout)
+    loaded = []
+    if Supervisor(paths).running("containerd"):
+        node = NodeImages(paths)
+        loaded = outdated(node.references(), images=images, kept=kept | node.in_use())
+        node.remove(loaded)
+    say(f"removed {len(built)} built images, {len(loaded)} from the node")

@@ -5,6 +5,7 @@ Uninstalling must cost nobody a schedule, a model or a key, and whoever has to b
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,30 @@ ACME = Organization(id="acme", namespace="org-acme", release="org-acme")
 RELEASE = Installation()
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@contextmanager
+def api_server(folder: Path, *arguments: str) -> Iterator[Path]:
+    """An API server with one organization's namespace; skips the test where its programs are not installed."""
     try:
-        with private_api_server(tmp_path_factory.mktemp("api-server")) as config:
+        with private_api_server(folder, *arguments) as config:
             kubectl("create", "namespace", ACME.namespace, config=config)
             label = f"training.eagle-notifier.io/organization={ACME.id}"
             kubectl("label", "namespace", ACME.namespace, label, config=config)
             yield config
     except FileNotFoundError as missing:
         pytest.skip(f"needs an API server of its own: {missing}")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with api_server(tmp_path_factory.mktemp("api-server")) as config:
+        yield config
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Iterator[tuple[Path, Api]]:
+    """An API server that cannot change requests by policy: its kubeconfig and its administrator."""
+    with api_server(tmp_path, "--emulated-version=1.33") as config, Api.administrator(config) as api:
+        yield config, api
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +118,24 @@ def test_uninstalling_keeps_definitions_objects_and_credentials_and_installing_t
     assert _root_secret(private) == root
 
 
+def test_deleting_a_binding_breaks_the_glass(fresh: Path, private: Api) -> None:
+    install_operator(RELEASE, config=fresh)
+    made = accepted(private, manual_order(ACME, "press"))
+    state = {"status": {"state": "Failed"}}
+    wait_for(lambda: not _merges(private, made, state), "the policy on status")
+
+    kubectl("delete", "validatingadmissionpolicybinding", "eagle-status", config=fresh)
+
+    wait_for(lambda: _merges(private, made, state), "the policy on status to be gone")
+
+
 def test_where_the_api_server_does_not_stamp_names_wrong_ones_are_refused(
-    fresh: Path, private: Api, refusal: Callable[..., str]
+    older: tuple[Path, Api], refusal: Callable[..., str]
 ) -> None:
-    install_operator(RELEASE, "--set", "admissionPolicies.stamps=Require", config=fresh)
+    config, private = older
+    install_operator(RELEASE, config=config)
     wait_for(lambda: _enforced(private, manual_order(ACME, "press", requestedBy="mallory")), "the policies")
-    assert not kubectl("get", "mutatingadmissionpolicies", "-o", "name", config=fresh)
+    assert "mutatingadmissionpolicies" not in kubectl("api-resources", "-o", "name", config=config)
 
     assert 'spec.requestedBy must be "admin", who you are' in refusal(private.create, manual_order(ACME, "press"))
     made = private.create(manual_order(ACME, "press", requestedBy="admin"))
@@ -120,17 +147,6 @@ def test_where_the_api_server_does_not_stamp_names_wrong_ones_are_refused(
     assert 'spec.approval.by must be "admin", who decides' in told
     change = {"cancellation": {"by": "admin"}, "approval": {"decision": "Approved", "by": "admin"}}
     assert private.merge(made, {"spec": change})["spec"]["approval"]["by"] == "admin"
-
-
-def test_deleting_a_binding_breaks_the_glass(fresh: Path, private: Api, refusal: Callable[..., str]) -> None:
-    install_operator(RELEASE, config=fresh)
-    made = accepted(private, manual_order(ACME, "press"))
-    state = {"status": {"state": "Failed"}}
-    wait_for(lambda: not _merges(private, made, state), "the policy on status")
-
-    kubectl("delete", "validatingadmissionpolicybinding", "eagle-status", config=fresh)
-
-    wait_for(lambda: _merges(private, made, state), "the policy on status to be gone")
 
 
 def _enforced(private: Api, wrong: Object) -> bool:

@@ -18,10 +18,11 @@ from tests.support.cluster import CommandError, kubectl, program, wait_for
 
 
 @contextmanager
-def private_api_server(folder: Path) -> Iterator[Path]:
+def private_api_server(folder: Path, *arguments: str) -> Iterator[Path]:
     """The kubeconfig of an administrator of a fresh API server, which ends with the context.
 
-    Raises FileNotFoundError where etcd or kube-apiserver is not installed. `folder` must be empty.
+    `folder` must be empty; `arguments` are more flags of kube-apiserver. Raises FileNotFoundError where it or etcd is
+    not installed.
     """
     etcd_port, peer_port, port = (_free_port() for _ in range(3))
     etcd_url, peer_url = f"http://127.0.0.1:{etcd_port}", f"http://127.0.0.1:{peer_port}"
@@ -53,6 +54,7 @@ def private_api_server(folder: Path) -> Iterator[Path]:
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-cluster-ip-range=10.97.0.0/16",
         "--authorization-mode=RBAC",
+        *arguments,
     ]
     with ExitStack() as processes:
         for name, command in (("etcd", etcd), ("kube-apiserver", server)):

@@ -33,6 +33,12 @@ class NodeImages:
         listed = run_quietly(self._ctr("images", "list", "-q"), step="list the node's images")
         return set(listed.split())
 
+    def digests(self) -> dict[str, str]:
+        """Return the manifest digest of every image by name, IDs (`sha256:...`) among the names."""
+        listed = run_quietly(self._ctr("images", "list"), step="list the node's images")
+        rows = [line.split() for line in listed.splitlines()[1:]]
+        return {row[0]: row[2] for row in rows}
+
     def in_use(self) -> set[str]:
         """Return the names of the images that containers of the node were made from."""
         listed = run_quietly(self._ctr("containers", "list"), step="list the containers")

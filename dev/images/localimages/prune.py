@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from localcluster.node_images import NodeImages
 from localcluster.paths import Paths
@@ -16,12 +16,20 @@ from localimages.buildah import Buildah
 from localimages.catalog import catalog
 
 _OURS = "localhost/eagle-"
+_ID = "sha256:"
 
 
 def outdated(names: Iterable[str], *, images: Collection[str], kept: Collection[str]) -> list[str]:
     """Return the names of images of ours (`images` without the prefix) that are not kept."""
     ours = {f"{_OURS}{image}" for image in images}
     return sorted(name for name in names if name.rpartition(":")[0] in ours and name not in kept)
+
+
+def nameless(digests: Mapping[str, str], *, removed: Collection[str]) -> list[str]:
+    """Return the IDs that only stand for removed images: each image in the node has a name and one."""
+    named = {name for name in digests if not name.startswith(_ID)}
+    remaining = {digests[name] for name in named.difference(removed)}
+    return sorted(name for name in digests if name.startswith(_ID) and digests[name] not in remaining)
 
 
 def prune(paths: Paths) -> None:
@@ -42,6 +50,7 @@ def prune(paths: Paths) -> None:
     loaded = []
     if Supervisor(paths).running("containerd"):
         node = NodeImages(paths)
-        loaded = outdated(node.references(), images=images, kept=kept | node.in_use())
-        node.remove(loaded)
+        digests = node.digests()
+        loaded = outdated(digests, images=images, kept=kept | node.in_use())
+        node.remove([*loaded, *nameless(digests, removed=loaded)])
     say(f"removed {len(built)} built images, {len(loaded)} from the node")

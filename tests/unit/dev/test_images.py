@@ -15,7 +15,7 @@ from localimages.buildah import Buildah
 from localimages.catalog import Image, catalog, chosen
 from localimages.delivery import ThroughLoader, ToRegistry, chosen_delivery
 from localimages.oci_layout import write_missing_part
-from localimages.prune import outdated
+from localimages.prune import nameless, outdated
 
 
 @pytest.fixture
@@ -73,6 +73,12 @@ def test_building_one_image_keeps_the_names_of_the_others() -> None:
 def test_pruning_keeps_what_is_named_and_what_is_not_ours() -> None:
     names = ["localhost/eagle-trainer:old", "localhost/eagle-trainer:new", "localhost/eagle-pause:1", "other/trainer:1"]
     assert outdated(names, images={"trainer"}, kept={"localhost/eagle-trainer:new"}) == ["localhost/eagle-trainer:old"]
+
+
+def test_pruning_takes_the_id_of_an_image_with_its_last_name() -> None:
+    digests = {"a:old": "sha256:m1", "sha256:c1": "sha256:m1", "a:new": "sha256:m2", "sha256:c2": "sha256:m2"}
+    assert nameless(digests, removed=["a:old"]) == ["sha256:c1"]
+    assert nameless({**digests, "b:same": "sha256:m1"}, removed=["a:old"]) == []
 
 
 def test_only_the_blobs_that_the_node_lacks_are_sent(tmp_path: Path) -> None:

@@ -106,6 +106,13 @@ class RunningServer:
         """What was logged so far, line by line."""
         return [json.loads(line) for line in self.lines]
 
+    def until_logged(self, message: str) -> None:
+        """Returns when a line with this message was logged; also after the end of the process."""
+        end = time.monotonic() + 10
+        while not any(line["message"] == message for line in self.log()):
+            assert time.monotonic() < end, "\n".join(self.lines)
+            time.sleep(0.01)
+
     @property
     def last_words(self) -> str:
         """The termination message."""

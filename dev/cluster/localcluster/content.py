@@ -15,11 +15,11 @@ def content_key(*, texts: Iterable[str] = (), files: Iterable[Path] = ()) -> str
     """Return 12 hex digits over the texts and the files (name, executable bit and bytes)."""
     digest = hashlib.sha256()
     for text in texts:
-        _add(digest, b"text", text.encode())
+        digest.update(_framed(b"text", text.encode()))
     for path in files:
         executable = b"x" if path.stat().st_mode & stat.S_IXUSR else b"-"
-        _add(digest, b"file" + executable, path.name.encode())
-        _add(digest, b"bytes", path.read_bytes())
+        digest.update(_framed(b"file" + executable, path.name.encode()))
+        digest.update(_framed(b"bytes", path.read_bytes()))
     return digest.hexdigest()[:_KEY_LENGTH]
 
 
@@ -33,6 +33,6 @@ def tree_key(root: Path) -> str:
     return content_key(texts=[*names], files=[root / name for name in names])
 
 
-def _add(digest: hashlib._Hash, kind: bytes, value: bytes) -> None:
+def _framed(kind: bytes, value: bytes) -> bytes:
     # Lengths keep ("ab", "c") apart from ("a", "bc").
-    digest.update(kind + b":" + str(len(value)).encode() + b":" + value)
+    return kind + b":" + str(len(value)).encode() + b":" + value

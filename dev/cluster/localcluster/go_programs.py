@@ -20,6 +20,8 @@ from localcluster.settings import KUBERNETES_VERSION
 
 _GO_SOURCES = CLUSTER_SOURCES / "go"
 _STRIPPED = "-s -w"
+# Where Go's own instructions put it; sudo leaves it off PATH.
+_GO_INSTALL_FOLDER = "/usr/local/go/bin"
 
 
 def _kubernetes_version_flags() -> str:
@@ -153,7 +155,7 @@ def program_named(name: str) -> GoProgram:
 
 def _build(program: GoProgram, paths: Paths) -> None:
     step = f"build {program.name}"
-    go = shutil.which("go")
+    go = shutil.which("go") or shutil.which("go", path=_GO_INSTALL_FOLDER)
     if go is None:
         raise StepError(step, "no `go` on PATH; Go 1.26 or newer is needed")
     target = program.built(paths)

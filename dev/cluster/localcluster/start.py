@@ -80,6 +80,9 @@ def _prepare(paths: Paths) -> None:
     if not network.bridge_exists():
         network.check_for_conflicts()
     network.load_kernel_parts()
+    paths.cluster.mkdir(parents=True, exist_ok=True)
+    # Others on the machine may reach the kubeconfig by its path, and list nothing.
+    paths.cluster.chmod(0o711)
     host_settings.remember_settings(paths)
     host_settings.apply_settings()
     network.make_bridge()

@@ -107,7 +107,7 @@ def test_golden_predictions_must_fit_together() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Golden(good.window[:0], good.failure_probability[:0], good.alarm[:0], good.confident[:0])
     with pytest.raises(ValueError, match="alarm must be bool"):
-        Golden(good.window, good.failure_probability, good.alarm.astype(np.float64), good.confident)  # type: ignore[arg-type]
+        Golden(good.window, good.failure_probability, good.alarm.astype(np.float64), good.confident)
 
 
 @given(st.binary(max_size=200))

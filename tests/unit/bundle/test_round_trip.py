@@ -139,7 +139,7 @@ def _flip(position: int) -> Callable[[bytes], bytes]:
     return change
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
     "first byte": _flip(0),
     "wrapped key": _flip(20),
     "nonce": _flip(55),

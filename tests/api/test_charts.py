@@ -1,6 +1,7 @@
 """The charts render what was meant, the API server takes all of it, and wrong values are refused beforehand."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,6 +171,24 @@ def test_the_charts_definitions_are_the_generated_ones_kept_on_uninstall() -> No
         assert copy["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
         assert copy == definition
     assert not rendered
+
+
+def test_a_changed_definition_is_noticed_and_copied_as_it_stands(tmp_path: Path) -> None:
+    for part in ("crds", "helm"):
+        shutil.copytree(REPOSITORY / part, tmp_path / part)
+    source = tmp_path / "crds" / "modelversions.yaml"
+    changed = yaml.safe_load(source.read_text())
+    changed["spec"]["names"]["singular"] = "{{ .Values }} }} {{"
+    head = source.read_text().partition("spec:\n")[0]
+    source.write_text(head + yaml.safe_dump({"spec": changed["spec"]}))
+    sync = [sys.executable, str(tmp_path / "helm" / "sync-crds")]
+    told = subprocess.run([*sync, "--check"], capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "run helm/sync-crds" in told.stderr
+    subprocess.run(sync, check=True)
+    subprocess.run([*sync, "--check"], check=True)
+    copies = [item for item in render(tmp_path / "helm" / "eagle-training") if "Definition" in item["kind"]]
+    assert changed["spec"] in [copy["spec"] for copy in copies]
 
 
 def test_names_of_cluster_wide_objects_derive_from_the_release() -> None:

@@ -15,6 +15,12 @@ from tests.support.api import Api
 from tests.support.cluster import kubeconfig, kubectl, local_images, program, wait_for
 from tests.support.eagle import Installation, Organization, install_organization, onboarded
 
+# As docs/install.md tells.
+FORGET = (
+    'versitygw admin --access "$ROOT_ACCESS_KEY" --secret "$ROOT_SECRET_KEY" --endpoint-url http://127.0.0.1:7071'
+    " delete-user --access {place} && rm -r /data/buckets/{place}"
+)
+
 
 @pytest.fixture(scope="module")
 def store_arguments(installation: Installation) -> tuple[str, ...]:
@@ -33,6 +39,9 @@ def two(installation: Installation, store_arguments: tuple[str, ...]) -> Iterato
         onboarded("other", installation, *store_arguments) as other,
     ):
         yield one, other
+    for organization in (one, other):
+        in_store = ("exec", "-n", installation.namespace, "deployment/eagle-store", "--", "sh", "-c")
+        kubectl(*in_store, FORGET.format(place=f"eagle-{organization.id}"))
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_another_content_is_never_overwritten(store: ObjectStore, acme: dict[str
 def test_what_is_not_there_or_too_large_is_told_apart(store: ObjectStore) -> None:
     artifact = published(store)
     with pytest.raises(BundleMissing):
-        opened_model(store, replace(artifact, uri=artifact.uri.replace("acme/", "nobody/")))
+        opened_model(store, replace(artifact, uri=artifact.uri.replace("/acme/", "/nobody/")))
     path = artifact.uri.removeprefix(store.url + "/") + "manifest.json"
     with pytest.raises(DigestMismatch, match="where at most 10"):
         store.get(path, limit=10)

@@ -120,7 +120,10 @@ class Cluster:
                 await self._report(write)
 
     async def _apply(self, manifest: Manifest) -> None:
-        kind = manifest["kind"]
+        """An object that was never seen is looked at first: applying merges into a stranger's without a word."""
+        kind, metadata = manifest["kind"], manifest["metadata"]
+        if "ownerReferences" in metadata and not self._mirror.knows(kind, (metadata["namespace"], metadata["name"])):
+            await self._refuse_stranger(manifest)
         applied = await self._client.apply(RESOURCES[kind](manifest), field_manager=OPERATOR_MANAGER, force=True)
         self._mirror.remember(kind, dict(applied))
 
@@ -131,14 +134,26 @@ class Cluster:
         except ApiError as error:
             if error.status.code != 409 or error.status.reason != "AlreadyExists":
                 raise
-            name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
-            created = await self._client.get(RESOURCES[kind], name, namespace=namespace)
-            owners = {owner.uid for owner in created.metadata.ownerReferences or []}
-            if owners.isdisjoint(owner["uid"] for owner in manifest["metadata"]["ownerReferences"]):
-                raise InvalidSpecError(
-                    f"a {kind} named {name!r} is there that is not the schedule's; remove or rename it"
-                ) from error
+            created = await self._refuse_stranger(manifest)
+            if created is None:
+                raise
         self._mirror.remember(kind, dict(created))
+
+    async def _refuse_stranger(self, manifest: Manifest) -> Any:
+        """The object of that name, or None. Raises InvalidSpecError when somebody else owns it."""
+        kind, metadata = manifest["kind"], manifest["metadata"]
+        try:
+            found = await self._client.get(RESOURCES[kind], metadata["name"], namespace=metadata["namespace"])
+        except ApiError as error:
+            if error.status.code != 404:
+                raise
+            return None
+        owners = {owner.uid for owner in found.metadata.ownerReferences or []}
+        if owners.isdisjoint(owner["uid"] for owner in metadata["ownerReferences"]):
+            raise InvalidSpecError(
+                f"a {kind} named {metadata['name']!r} is there that is not the schedule's; remove or rename one"
+            )
+        return found
 
     async def _delete_job(self, meta: Meta) -> None:
         try:

@@ -105,6 +105,10 @@ class Mirror:
         """How many objects of a kind are known."""
         return len(self._objects[kind])
 
+    def knows(self, kind: str, key: Key) -> bool:
+        """Whether an object of that name was seen."""
+        return key in self._objects[kind]
+
     def world(self, key: Key, waiting: Mapping[Key, Waiting]) -> World | None:
         """One schedule and all that is its own; None if there is no such schedule, or it is being deleted.
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _SETTLED_WITHIN = 12
 """So many looks in a row may each find something to write; more of them is a bug that must not burn the API server."""
 _CALM_DOWN_SECONDS = 10.0
+_MENDED_ELSEWHERE_SECONDS = 15.0
+"""What is in a schedule's way may be nobody's that is watched, as another's CronJob of its name: look again then."""
 
 
 def _utc_now() -> datetime:
@@ -52,9 +54,12 @@ class Reconciler:
         now = self._clock()
         due = plan(world, self._settings.installation, self._settings.defaults, now)
         with metrics.RECONCILE_SECONDS.time():
-            await self._carry_out(world, due, now)
-        metrics.RECONCILES.labels("ok").inc()
-        self._look_again(key, due, now)
+            accepted = await self._carry_out(world, due, now)
+        metrics.RECONCILES.labels("ok" if accepted else "invalid").inc()
+        if accepted:
+            self._look_again(key, due, now)
+        else:
+            self._queue.add_after(key, _MENDED_ELSEWHERE_SECONDS)
 
     def failed(self, key: Key, error: Exception) -> bool:
         """Log and count what a look raised; True: try again."""
@@ -67,7 +72,8 @@ class Reconciler:
             log.error("schedule %s: unexpected; trying again", name, exc_info=error)
         return True
 
-    async def _carry_out(self, world: World, due: Plan, now: datetime) -> None:
+    async def _carry_out(self, world: World, due: Plan, now: datetime) -> bool:
+        """Do the writes in their order; False when one was refused, which the schedule's status then says."""
         for write in due.writes:
             kind = type(write).__name__
             try:
@@ -77,11 +83,12 @@ class Reconciler:
                 reason = "NameConflict" if "is there that is not" in str(error) else "InvalidSchedule"
                 for saying in refused(world, reason, str(error), now).writes:
                     await self._cluster.write(saying)
-                return
+                return False
             except TransientError:
                 metrics.WRITES.labels(kind, "transient").inc()
                 raise
             metrics.WRITES.labels(kind, "ok").inc()
+        return True
 
     def _look_again(self, key: Key, due: Plan, now: datetime) -> None:
         if due.look_again:

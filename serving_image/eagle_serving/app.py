@@ -148,6 +148,7 @@ def describe(model: Model) -> dict[str, Any]:
             "sensors": manifest.sensors,
             "windowLength": manifest.window_length,
             "contextColumns": manifest.context_columns,
+            "contextDefinitions": manifest.context_definitions,
             "thresholds": manifest.thresholds.wire(),
             "trainedThrough": manifest.wire()["trainedThrough"],
             **({"samplePeriodSeconds": period} if isinstance(period, int) else {}),

@@ -1,5 +1,4 @@
 """What ends the server, and what a request is refused with."""
-# ruff: noqa: N818  (the names are the reasons that people see)
 
 from eagle_contract.bundle import BundleError, ServingExit
 

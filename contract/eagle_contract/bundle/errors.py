@@ -3,7 +3,6 @@
 `BundleError`: this bundle, these keys or this configuration will not work until somebody changes them.
 `StoreUnavailable`: the same call may work later. Every message is one sentence that says what to do.
 """
-# ruff: noqa: N818  (the names are the reasons that people see)
 
 from eagle_contract.bundle.failures import ServingExit
 

@@ -4,7 +4,9 @@ A server that does not reproduce them is not ready.
 """
 
 import io
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,6 +27,18 @@ _TYPES = {
     "alarm": np.bool_,
     "confident": np.bool_,
 }
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+"""What zipfile and numpy raise for bytes that are not theirs; RuntimeError is for encrypted or newer archives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +76,7 @@ class Golden:
                 raise ValueError(f"they unpack to {unpacked} bytes, more than {MAX_UNPACKED_BYTES}")
             with np.load(io.BytesIO(data), allow_pickle=False) as found:
                 return cls(**{name: found[name] for name in _DIMENSIONS if name in found})
-        except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as cause:
+        except _UNREADABLE as cause:
             raise SchemaUnsupported(
                 f"the golden predictions cannot be read ({cause}); publish the model again"
             ) from cause

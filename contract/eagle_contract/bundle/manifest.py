@@ -35,8 +35,9 @@ class DecisionThresholds(ApiModel):
 class Manifest(ApiModel):
     """What a bundle holds. `files` and `key_id` are filled in by `publish`.
 
-    `sensors` gives the order of the window's last axis, `context_columns` that of the context; `result` is the
-    trainer's status.result without the artifact, `schedule_spec` the schedule's spec as trained.
+    `sensors` gives the order of the window's last axis, `context_columns` that of the context; `context_definitions`
+    says in the same order how each column of it is computed. `result` is the trainer's status.result without the
+    artifact, `schedule_spec` the schedule's spec as trained.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")  # so that to_bytes refuses them, rather than lose them
@@ -49,6 +50,7 @@ class Manifest(ApiModel):
     sensors: Annotated[list[str], Field(min_length=1, max_length=1024)]
     window_length: Annotated[int, Field(ge=1, le=1_000_000)]
     context_columns: Annotated[list[str], Field(max_length=1024)] = []
+    context_definitions: Annotated[list[dict[str, Any]], Field(max_length=1024)] = []
     thresholds: DecisionThresholds
     trained_through: Time
     result: dict[str, Any] = {}

@@ -31,6 +31,7 @@ def server(published: Published, tmp_path_factory: pytest.TempPathFactory) -> It
         answers=tiny_golden(context=2),
         changes={
             "context_columns": ["errors_day", "age"],
+            "context_definitions": [{"name": "errors_day", "statistic": "count"}, {"name": "age"}],
             "schedule_spec": {"source": {"telemetry": {"samplePeriodSeconds": 60}}},
         },
     )
@@ -89,6 +90,7 @@ def test_model_metadata_describes_the_context_and_the_grid(client: httpx.Client)
     found = client.get(f"/v2/models/{WITH_CONTEXT}").json()
     assert found["inputs"][1] == {"name": "context", "datatype": "FP64", "shape": [-1, 2]}
     assert found["parameters"]["contextColumns"] == ["errors_day", "age"]
+    assert found["parameters"]["contextDefinitions"][0] == {"name": "errors_day", "statistic": "count"}
     assert found["parameters"]["samplePeriodSeconds"] == 60
 
 

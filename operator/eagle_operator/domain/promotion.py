@@ -108,9 +108,9 @@ def _newest_candidate(world: World, resolved: Resolved) -> Version | None:
 
 
 def _stands_for_service(version: Version, serving_now: Version | None) -> bool:
-    """New versions do, once; one that was passed over or that failed does when a person approves it."""
+    """New versions do, once; one that was passed over, turned down or that failed does when a person approves it."""
     reason = conditions.reason(version.status.conditions, "Serving")
-    if reason in ("NotPromoted", "RolloutFailed"):
+    if reason in ("NotPromoted", "Rejected", "RolloutFailed"):
         return approved(version)
     return reason == "" and (serving_now is None or version.meta.created >= serving_now.meta.created)
 

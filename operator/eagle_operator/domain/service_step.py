@@ -179,7 +179,8 @@ def _state(status: TrainingScheduleStatus, choice: Choice, stand: Rollout) -> tu
 def _news(world: World, status: TrainingScheduleStatus, choice: Choice) -> tuple[Write, ...]:
     if status is world.schedule.status or status.active_version == world.schedule.status.active_version:
         return ()
-    since = status.active_version.since.strftime("%Y%m%d%H%M%S") if status.active_version else ""
+    before = world.schedule.status.active_version
+    since = before.since.strftime("%Y%m%d%H%M%S") if before else "the-first"
     return (
         Report(
             kind="TrainingSchedule",
@@ -188,7 +189,7 @@ def _news(world: World, status: TrainingScheduleStatus, choice: Choice) -> tuple
             namespace=world.schedule.meta.namespace,
             reason=choice.reason,
             message=f"{choice.label} serves now",
-            about=f"{choice.name}-{since}",
+            about=f"{choice.name}-after-{since}",
         ),
     )
 
@@ -237,9 +238,10 @@ def _serving_condition(
     version: Version, status: ModelVersionStatus, value: ConditionStatus, reason: str, message: str, now: datetime
 ) -> ModelVersionStatus:
     old = conditions.find(status.conditions, "Serving")
-    if old and (old.status, old.reason, old.message) == (value, reason, message[: conditions.MESSAGE_LIMIT]):
+    generation, told = version.meta.generation, message[: conditions.MESSAGE_LIMIT]
+    if old and (old.status, old.reason, old.message, old.observed_generation) == (value, reason, told, generation):
         return status
     changed = conditions.with_condition(
-        status.conditions, "Serving", value, reason, message, generation=version.meta.generation, now=now
+        status.conditions, "Serving", value, reason, told, generation=generation, now=now
     )
     return status.model_copy(update={"conditions": changed})

@@ -49,7 +49,7 @@ def _build_and_deliver(
     images: Sequence[Image], buildah: Buildah, delivery: Delivery | None, paths: Paths
 ) -> dict[str, str]:
     """Return the names under which pods find the images, by variable."""
-    _ensure_base(buildah, paths)
+    ensure_base(buildah, paths)
     delivered = {"EAGLE_COREDNS_IMAGE": COREDNS_IMAGE.reference}
     for image in images:
         reference = _ensure_image(image, buildah)
@@ -57,7 +57,8 @@ def _build_and_deliver(
     return delivered
 
 
-def _ensure_base(buildah: Buildah, paths: Paths) -> None:
+def ensure_base(buildah: Buildah, paths: Paths) -> None:
+    """Build the base image where it is not there."""
     reference = base_reference()
     if buildah.has(reference):
         return

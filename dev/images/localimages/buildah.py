@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from localcluster.mounts import unmount_below
@@ -62,6 +62,23 @@ class Buildah:
             )
             log = self._paths.logs / f"image-{name}.log"
             run_logged(command, step=f"build the image {name}", log=log)
+
+    def run(
+        self, reference: str, command: Sequence[str], *, sources: Path, folder: str, environment: Mapping[str, str]
+    ) -> int:
+        """Run a command in a container of the image, which is removed afterwards; return its exit status.
+
+        It sees `sources` as `folder`, read-only, and begins there; its output is this process's.
+        """
+        step = f"run {command[0]} in {reference}"
+        container = run_quietly(self._command("from", "--pull-never", reference), step=step).strip()
+        try:
+            options = [f"--volume={sources}:{folder}:ro", f"--workingdir={folder}", "--isolation=chroot"]
+            variables = [f"--env={name}={value}" for name, value in environment.items()]
+            words = self._command("run", *options, *variables, container, "--", *command)
+            return subprocess.run(words, check=False).returncode
+        finally:
+            run_quietly(self._command("rm", container), step=step)
 
     def remove(self, reference: str) -> None:
         """Remove the image of that name; layers that others share stay."""

@@ -14,6 +14,7 @@ from localimages import names_file
 from localimages.base_image import base_reference
 from localimages.buildah import Buildah
 from localimages.catalog import catalog
+from localimages.unit_tests import tests_reference
 
 _OURS = "localhost/eagle-"
 _ID = "sha256:"
@@ -34,8 +35,8 @@ def nameless(digests: Mapping[str, str], *, removed: Collection[str]) -> list[st
 
 def prune(paths: Paths) -> None:
     """Remove images that images.env no longer names, from the builder and from the local node."""
-    images = {"base", *(image.name for image in catalog(paths))}
-    kept = {base_reference(), *names_file.read(paths.images_env).values()}
+    images = {"base", "tests", *(image.name for image in catalog(paths))}
+    kept = {base_reference(), tests_reference(), *names_file.read(paths.images_env).values()}
     buildah = Buildah(paths)
     try:
         built = outdated(buildah.names(), images=images, kept=kept)

@@ -56,10 +56,16 @@ def installed_operator(cluster: Cluster) -> Object | None:
     """Return the values of the operator's release, or None when there is none."""
     step = "look for an installed operator"
     words = ("--namespace", OPERATOR_NAMESPACE, "--output", "json")
-    releases = json.loads(cluster.helm("list", "--all", *words, step=step))
+    releases = json.loads(cluster.helm("list", *words, step=step))
     if not any(release["name"] == OPERATOR_RELEASE for release in releases):
         return None
     return dict(json.loads(cluster.helm("get", "values", OPERATOR_RELEASE, "--all", *words, step=step)))
+
+
+def is_built_here(values: Object) -> bool:
+    """Tell by the values of an operator's release whether it runs images built from a working tree."""
+    reference = str(values.get("images", {}).get("operator", {}).get("reference", ""))
+    return reference.rpartition("/")[2].startswith("eagle-operator:dev-")
 
 
 def install_operator(cluster: Cluster, images: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from eagledemo import organizations  # noqa: E402
 from eagledemo.kube import Cluster  # noqa: E402
 from tests.e2e.lab.line import line_tables  # noqa: E402
 from tests.e2e.lab.operator import Operator  # noqa: E402
+from tests.e2e.lab.pair import Pair, trained_pair  # noqa: E402
 from tests.e2e.lab.plant import Plant, onboarded  # noqa: E402
 from tests.support.api import Api  # noqa: E402
 from tests.support.cluster import EAGLE_HOME, kubeconfig, local_images  # noqa: E402
@@ -63,12 +64,19 @@ def plant(request: pytest.FixtureRequest, cluster: Cluster, administrator: Api, 
         yield plant
 
 
+@pytest.fixture(scope="session")
+def pair(plant: Plant) -> Pair:
+    """A schedule with two versions that passed; tests begin with `pair.begin()`."""
+    return trained_pair(plant)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test shows what is in its organization and what the operator said last."""
     report = yield
-    plant = item.funcargs.get("plant")
-    if report.failed and isinstance(plant, Plant):
+    plants = [value for value in item.funcargs.values() if isinstance(value, Plant)]
+    plants += [value.plant for value in item.funcargs.values() if isinstance(value, Pair)]
+    for plant in plants[:1] if report.failed else []:
         report.sections.append((f"namespace {plant.namespace}", plant.overview()))
         report.sections.append(("operator", Operator(plant.cluster, plant.api).log(lines=60)))
     return report

@@ -85,3 +85,22 @@ def _temperature(random: np.random.Generator, failures: npt.NDArray[np.int64]) -
     for failure in failures:
         temperature[failure - _WARNING_SAMPLES : failure] += np.linspace(3, 10, _WARNING_SAMPLES)
     return temperature.round(3)
+
+
+def calm_windows(length: int, count: int) -> list[list[list[float]]]:
+    """Windows [count, length, sensors] of machines of which nothing is to be feared."""
+    return _windows(np.random.default_rng(1), length, count, np.zeros(length))
+
+
+def failing_windows(length: int, count: int) -> list[list[list[float]]]:
+    """Windows of machines of which the temperature has been climbing for as long as the window is."""
+    return _windows(np.random.default_rng(2), length, count, np.linspace(6, 10, length))
+
+
+def _windows(
+    random: np.random.Generator, length: int, count: int, climb: npt.NDArray[np.float64]
+) -> list[list[list[float]]]:
+    temperature = random.normal(60, 1, (count, length)) + climb
+    pressure = random.normal(5, 0.2, (count, length))
+    windows: list[list[list[float]]] = np.stack([temperature, pressure], axis=-1).tolist()
+    return windows

@@ -60,6 +60,11 @@ class Schedule:
         found = self._labelled("/api/v1", "pods")
         return [pod for pod in found if pod["metadata"]["labels"].get(names.NAME_LABEL) == program]
 
+    @property
+    def deployment(self) -> Object:
+        """The serving Deployment as it is now."""
+        return self.api.get(self._object("Deployment", names.serving_name(self.name), "apps/v1"))
+
     def events(self, about: str | None = None) -> list[Object]:
         """The Events on the schedule, or on the version of that name."""
         found = self._list(
@@ -75,6 +80,10 @@ class Schedule:
     def delete(self) -> None:
         """Ask for the schedule's end."""
         self.api.delete(self._object("TrainingSchedule", self.name))
+
+    def delete_version(self, version: str) -> None:
+        """Ask for the end of a ModelVersion."""
+        self.api.delete(self._object("ModelVersion", version))
 
     def order(self, **spec: object) -> str:
         """Order a run; the name of its ModelVersion."""

@@ -39,16 +39,16 @@ def purpose(card: CardInput) -> str:
 
 
 def _verdict(card: CardInput, found: list[Requirement]) -> Markup:
-    objection = next((requirement for requirement in found if not requirement.met), None)
-    manual = card.resolved.promotion_policy == "Manual"
-    if objection is None:
-        title = "Meets everything its schedule asks for" if found else "Its schedule asks for nothing"
+    objected = any(not requirement.met for requirement in found)
+    if not objected:
+        title = "Meets everything its schedule asks for"
+        manual = card.resolved.promotion_policy == "Manual"
         more = "It serves once a person approves it." if manual else "It may serve."
-    elif not card.evaluation.evaluable:
-        title, more = "Cannot be judged on these data", "It serves only if a person approves it."
     else:
-        title, more = "Does not meet what its schedule asks for", "It serves only if a person approves it."
-    kind = "good" if objection is None else "poor" if card.evaluation.evaluable else "open"
+        judged = card.evaluation.evaluable
+        title = "Does not meet what its schedule asks for" if judged else "Cannot be judged on these data"
+        more = "It may not serve."
+    kind = "good" if not objected else "poor" if card.evaluation.evaluable else "open"
     return element(
         "section",
         element("h2", title),
@@ -101,7 +101,7 @@ def _tiles(card: CardInput) -> list[tuple[str, str, str]]:
     if card.by_failures and "median_lead_hours" in values:
         tiles.append((span(3600 * values["median_lead_hours"]), "warning, in the middle case", "from alarm to failure"))
     if "false_alarms_per_asset_month" in values:
-        rate = number(values["false_alarms_per_asset_month"], 2)
+        rate = number(values["false_alarms_per_asset_month"])
         tiles.append(
             (rate, "false alarms per asset and month", f"{counted(int(values['false_alarms']), 'false alarm')} in all")
         )

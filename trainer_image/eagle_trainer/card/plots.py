@@ -9,7 +9,7 @@ from eagle_trainer.card.markup import Markup, element, together
 from eagle_trainer.card.wording import counted, percent
 from eagle_trainer.series import Floats, Integers
 
-_LEFT, _TOP, _SIDE, _BOTTOM = 42.0, 14.0, 268.0, 44.0
+_LEFT, _TOP, _SIDE, _BOTTOM = 54.0, 14.0, 268.0, 44.0
 _WIDTH, _HEIGHT = _LEFT + _SIDE + 14.0, _TOP + _SIDE + _BOTTOM
 _CURVE_POINTS = 240
 
@@ -21,7 +21,7 @@ def precision_recall(probability: Floats, target: Floats, *, threshold: float) -
     floor = float(target.mean())
     parts = [
         _line(0, floor, 1, floor, "floor"),
-        _label(0.99, floor, "doing it by chance", "end", above=floor < 0.9),
+        _label(0.02, floor, "by chance", "start", above=floor < 0.9),
         element("path", d=_steps(recall[chosen], precision[chosen]), class_="curve"),
     ]
     alarming = int(np.count_nonzero(cut >= threshold))

@@ -23,10 +23,10 @@ class Requirement:
 def requirements(card: CardInput) -> list[Requirement]:
     """All requirements in the order in which the operator checks them."""
     evaluation, policy = card.evaluation, card.resolved
-    why = f": {evaluation.message}" if evaluation.message else ""
-    found = [
-        Requirement(evaluation.evaluable, "The holdout can judge the model" + ("" if evaluation.evaluable else why))
-    ]
+    judged = "The holdout can judge the model"
+    if not evaluation.evaluable:
+        judged = f"The holdout cannot judge the model: {evaluation.message or 'no reason is known'}"
+    found = [Requirement(evaluation.evaluable, judged)]
     found += [_bound(card, bound, "at least") for bound in policy.minimums]
     found += [_bound(card, bound, "at most") for bound in policy.maximums]
     if policy.must_beat_baseline:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from eagle_trainer.card.content import CardInput
-from eagle_trainer.card.markup import Child, Markup, element
+from eagle_trainer.card.markup import Child, Markup, element, together
 from eagle_trainer.card.wording import counted, minute, number, percent, short, span
 
 _SHARES = ("accuracy", "precision", "recall", "f1", "event_recall", "base_rate", "training_base_rate")
@@ -43,26 +43,42 @@ _BASELINES: Sequence[tuple[str, Mapping[str, str]]] = (
 )
 
 
+_Column = tuple[str, Mapping[str, float]]
+"""A title, and figures by name."""
+
+
 def figures(card: CardInput) -> Markup:
-    """A row for each figure; the model, its baselines and, where it was compared, the version in service."""
-    columns: list[tuple[str, Mapping[str, float]]] = [("This model", card.metrics)]
-    columns += [
+    """What baselines can be measured by, beside them; then the other figures of the model.
+
+    Where the version in service was compared, its figures stand in both tables.
+    """
+    own = {name: value for name, value in card.metrics.items() if card.by_failures or name != "median_lead_hours"}
+    mine: list[_Column] = [("This model", own)]
+    if card.comparison and card.comparison.metrics:
+        served = {metric.name: float(metric.value) for metric in card.comparison.metrics}
+        mine.append((f"In service: {card.comparison.version}", served))
+    baselines: list[_Column] = [
         (title, {name: card.baselines[key] for name, key in names.items() if key in card.baselines})
         for title, names in _BASELINES
     ]
-    if card.comparison and card.comparison.metrics:
-        served = {metric.name: float(metric.value) for metric in card.comparison.metrics}
-        columns.append((f"In service: {card.comparison.version}", served))
-    columns = [(title, values) for title, values in columns if values]
-    shown = [figure for figure in _FIGURES if any(figure[0] in values for _, values in columns)]
+    compared = {name for _, values in baselines for name in values}
+    return together(
+        _figure_table(mine + baselines, [figure for figure in _FIGURES if figure[0] in compared]),
+        _figure_table(mine, [figure for figure in _FIGURES if figure[0] not in compared]),
+    )
+
+
+def _figure_table(columns: Sequence[_Column], wanted: Sequence[tuple[str, str, str]]) -> Markup | None:
+    filled = [(title, values) for title, values in columns if values]
     rows = [
         (
             element("th", title, element("small", meaning), scope="row"),
-            *(element("td", _value(name, values)) for _, values in columns),
+            *(element("td", _value(name, values)) for _, values in filled),
         )
-        for name, title, meaning in shown
+        for name, title, meaning in wanted
+        if any(name in values for _, values in filled)
     ]
-    return _table(["Figure", *(title for title, _ in columns)], rows, kind="figures")
+    return _table(["Figure", *(title for title, _ in filled)], rows, kind="figures") if rows else None
 
 
 def importance(card: CardInput) -> Markup:

@@ -19,6 +19,8 @@ _MOST_EVENTS = 60
 _WITH_EVENTS = 4
 _BUCKETS = 420
 _HEIGHT = 100
+_CROWDED = 0.8
+"""A threshold as near as this to an end of the scale takes its place."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ def _strip(card: CardInput, code: int, frame: _Frame) -> Markup:
         element(
             "div",
             element("div", drawing, *(marks if card.by_failures else ()), class_="drawing"),
-            element("span", "1", class_="scale top"),
-            element("span", f"{card.threshold:g}", class_="scale", style=f"top:{height:.1f}%"),
-            element("span", "0", class_="scale bottom"),
+            element("span", "1", class_="scale top") if card.threshold < _CROWDED else None,
+            element("span", f"{card.threshold:g}", class_="scale cut", style=f"top:{height:.1f}%"),
+            element("span", "0", class_="scale bottom") if card.threshold > 1 - _CROWDED else None,
             class_="frame",
         ),
         _axis(frame),

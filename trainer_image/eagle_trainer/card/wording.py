@@ -5,13 +5,16 @@ from datetime import datetime
 _LONGEST = 96
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A plain number with as many decimals as help; large ones with thin spaces between thousands."""
+def number(value: float) -> str:
+    """A plain number with about three digits that count; large ones with thin spaces between thousands."""
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}".replace(",", "\u2009")
-    if abs(value) < 10 ** (1 - digits):
+    if abs(value) < 1e-4:
         return f"{value:.1e}"
-    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:,.0f}".replace(",", "\u2009")
+    decimals = (
+        4 if abs(value) < 0.1 else 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    )
+    return f"{value:,.{decimals}f}".replace(",", "\u2009")
 
 
 def percent(share: float) -> str:

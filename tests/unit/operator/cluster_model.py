@@ -104,6 +104,7 @@ class ClusterModel:
                 self.wait(seconds=30)
                 continue
             if not due.writes:
+                assert due.look_again is None or due.look_again > self.now, "looks again at once, for nothing"
                 return
             looks += 1
             assert looks <= LOOKS, f"does not settle: {[_told(write) for write in due.writes]}"

@@ -204,7 +204,7 @@ MOVES = (*moves(ClusterModel(versions={"x": b.version("x")})),)
 ONWARD = ("fire", "look", "admit", "start", "look", "report", "end", "look", "roll out")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     prefix=st.integers(0, 2 * len(ONWARD)),
     chosen=st.lists(st.sampled_from(MOVES), max_size=25),

@@ -74,7 +74,7 @@ def _failure(job: Job, pods: tuple[Pod, ...], *, cancelled: bool, known_problem:
         return Outcome("Cancelled", "cancelled while it ran")
     last = pods[-1] if pods else None
     if job.failure_reason == "DeadlineExceeded":
-        return _too_late(last, known_problem)
+        return _too_late(job, last, known_problem)
     if last and last.exit_code is not None:
         return _exit(last)
     if not job.failed:
@@ -90,9 +90,11 @@ def _known_problem(status: ModelVersionStatus) -> str:
     return trained.message if trained and trained.status == "Unknown" else ""
 
 
-def _too_late(pod: Pod | None, known_problem: str) -> Outcome:
+def _too_late(job: Job, pod: Pod | None, known_problem: str) -> Outcome:
+    """Without its pod, only a deadline that the operator itself had set to a second means that it never started."""
     problem = (waiting_problem(pod) if pod else "") or known_problem
-    if problem or pod is None or not pod.started:
+    started = pod.started if pod else not problem and job.deadline_seconds != 1
+    if not started:
         return Outcome("PendingTimeout", (problem or "the trainer's pod did not start in time")[:MESSAGE_LIMIT])
     return Outcome("DeadlineExceeded", "the attempt took longer than spec.timeoutSeconds allows")
 

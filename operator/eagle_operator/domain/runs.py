@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from eagle_contract.api import ModelVersionStatus, Resolved, names
 from eagle_contract.api.conditions import ConditionStatus
 from eagle_contract.api.version import Attempt, RunState
-from eagle_operator.domain import attempts, conditions
+from eagle_operator.domain import attempts, conditions, timetable
 from eagle_operator.domain.training_job import ordered_job
 from eagle_operator.domain.world import Installation, Job, Pod, Version, Waiting, World
 from eagle_operator.domain.writes import Create, DeleteJob, EndJob, MarkRecorded, Write
 
 FINISHED = ("Succeeded", "Failed", "Cancelled")
 _PATIENCE = timedelta(seconds=1)
+_REPLACED = "it made room for the next slot, as spec.concurrencyPolicy Replace says"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Run:
         """An order without a status is new, or it comes from a backup: then it must not run again."""
         if self.version.spec.trigger == "Import":
             return self._end("Failed", "InvalidConfiguration", "trigger Import is not in this release; train instead")
-        age = self.now - self.version.meta.created
+        age = self.now - (self.version.spec.scheduled_time or self.version.meta.created)
         if age > timedelta(seconds=self.resolved.starting_deadline_seconds):
             return self._end("Failed", "Expired", "the order is older than spec.startingDeadlineSeconds allows")
         status = self._with("Admitted", "False", "WaitingForSlot", "waits for its turn")
@@ -83,7 +84,8 @@ class _Run:
             attempt, job, pods, self.version.status, cancelled=self.version.spec.cancellation is not None
         )
         if ended:
-            return self._ended(attempt, ended)
+            gave_way = ended.reason == "JobDeleted" and self._replaced()
+            return self._ended(attempt, attempts.Outcome("Superseded", _REPLACED) if gave_way else ended)
         pod = _reporter(pods)
         status = self.version.status
         if pod and pod.meta.uid != status.reporter_uid and not pod.gone:
@@ -93,7 +95,9 @@ class _Run:
             )
         problem = attempts.waiting_problem(pod) if pod else ""
         status = self._with("Trained", "Unknown", "Running", problem, on=status)
-        return Step(self.version, status, after=self._end_early(job, pod), look_again=self._patience_ends(pod))
+        patience_ends = self._patience_ends(pod)
+        look_again = patience_ends if patience_ends and patience_ends > self.now else None
+        return Step(self.version, status, after=self._end_early(job, patience_ends), look_again=look_again)
 
     def tidy(self) -> Step:
         job = self.job
@@ -124,27 +128,38 @@ class _Run:
         )
 
     def _missing_job(self) -> Step:
+        if self._replaced():
+            return self._end("Cancelled", "Superseded", _REPLACED)
         if self.version.spec.trigger == "Schedule":
             return self._end("Failed", "JobDeleted", "its Job was deleted while it waited")
         job = ordered_job(self.world.schedule, self.version, self.resolved, self.installation)
         return Step(self.version, self.version.status, after=(Create(job),))
 
+    def _replaced(self) -> bool:
+        """Whether Kubernetes took the Job away to make room for the next slot's."""
+        slot = self.version.spec.scheduled_time
+        if slot is None or self.resolved.concurrency_policy != "Replace":
+            return False
+        return timetable.next_slot(self.resolved.schedule, self.resolved.time_zone, slot) <= self.now
+
     def _outdated(self) -> bool:
         not_before, slot = self.world.schedule.status.not_before, self.version.spec.scheduled_time
         return bool(self.version.spec.trigger == "Schedule" and not_before and slot and slot <= not_before)
 
-    def _end_early(self, job: Job | None, pod: Pod | None) -> tuple[Write, ...]:
+    def _end_early(self, job: Job | None, patience_ends: datetime | None) -> tuple[Write, ...]:
         if job is None or job.finished or job.failing or job.deadline_seconds == 1:
             return ()
-        patience_ends = self._patience_ends(pod)
         overdue = patience_ends is not None and self.now >= patience_ends
         return (EndJob(job),) if self.version.spec.cancellation or overdue else ()
 
     def _patience_ends(self, pod: Pod | None) -> datetime | None:
-        started = self.version.status.attempts[-1].start_time
-        if started is None or (pod and (pod.started or pod.gone)):
-            return None
-        return started + timedelta(seconds=self.resolved.pending_timeout_seconds) + _PATIENCE
+        """When a pod that does not start has waited long enough; one that replaces an evicted pod waits anew."""
+        attempt = self.version.status.attempts[-1]
+        if pod is None:
+            began = None if attempt.pod_uid else attempt.start_time
+        else:
+            began = None if pod.started or pod.gone else pod.meta.created
+        return began + timedelta(seconds=self.resolved.pending_timeout_seconds) + _PATIENCE if began else None
 
     def _ended(self, attempt: Attempt, outcome: attempts.Outcome) -> Step:
         done = attempt.model_copy(
@@ -155,7 +170,7 @@ class _Run:
             }
         )
         state: RunState = "Succeeded" if outcome.completed else "Failed"
-        if outcome.reason == "Cancelled":
+        if outcome.reason in ("Cancelled", "Superseded"):
             state = "Cancelled"
         status = self.version.status.model_copy(update={"attempts": [*self.version.status.attempts[:-1], done]})
         if outcome.completed and status.result:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from eagle_contract.api.names import API_VERSION
 from eagle_serving.bodies import BodyReader
 from eagle_serving.errors import RequestRefused
 from eagle_serving.metrics import CONTENT_TYPE, Metrics
@@ -47,7 +48,7 @@ class Endpoints:
 
     async def server(self, request: Request) -> Response:
         """GET /v2"""
-        return JSONResponse({"name": "eagle-serving", "version": "v1alpha1", "extensions": []})
+        return JSONResponse({"name": "eagle-serving", "version": API_VERSION, "extensions": []})
 
     async def live(self, request: Request) -> Response:
         """GET /v2/health/live"""
@@ -84,7 +85,9 @@ class Endpoints:
                 answer = await asyncio.get_running_loop().run_in_executor(self._workers, _answer, model, body)
         except RequestRefused as refusal:
             self._metrics.refused(name, refusal.status, time.perf_counter() - started)
-            _LOG.info("request refused", extra={"fields": {"model": name, "code": refusal.status, "why": str(refusal)}})
+            _LOG.info(
+                "request refused", extra={"fields": {"model": name[:64], "code": refusal.status, "why": str(refusal)}}
+            )
             raise
         except ClientDisconnect:
             self._metrics.refused(name, _CLIENT_GONE, time.perf_counter() - started)

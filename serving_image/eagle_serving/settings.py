@@ -30,13 +30,16 @@ _MODELS = TypeAdapter(Annotated[list[ServedModel], Field(min_length=1, max_lengt
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the server can be told; `environment` is what stores read their options from."""
+    """All that the server can be told; `environment` is what stores read their options from.
+
+    An empty `host` is every address of the pod, IPv4 and IPv6; with `threads` 0 the CPU limit decides.
+    """
 
     models: tuple[ServedModel, ...]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     keys_folder: Path = Path(KEYS_FOLDER)
     verification_folder: Path = Path(VERIFICATION_FOLDER)
-    host: str = "0.0.0.0"
+    host: str = ""
     port: int = 8080
     settle_seconds: float = 5.0
     drain_seconds: float = 20.0

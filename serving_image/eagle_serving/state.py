@@ -51,10 +51,10 @@ class ServingState:
     def find(self, name: str, version: str | None = None) -> Model:
         """The model to answer with. Raises RequestRefused: 404 when it is unknown, 503 when it is not ready yet."""
         if name not in self._waiting:
-            raise RequestRefused(404, f"model {name!r} is not served here; served: {', '.join(self.names)}")
+            raise RequestRefused(404, f"model {name[:64]!r} is not served here; served: {', '.join(self.names)}")
         model = self._models.get(name)
         if model is None:
             raise RequestRefused(503, self._waiting[name])
         if version is not None and version != model.version:
-            raise RequestRefused(404, f"model {name!r} has version {model.version}, not {version!r}")
+            raise RequestRefused(404, f"model {name!r} has version {model.version}, not {version[:64]!r}")
         return model

@@ -1,7 +1,7 @@
 """What a SCADA gateway asks a model: the newest samples of an asset, and what happened to the asset lately.
 
-The model's own description (GET /v2/models/NAME) names the sensors, the number of samples and the columns of the
-context; the schedule says where they come from. Here they come from the example data.
+The model's own description (GET /v2/models/NAME) names the sensors, the number of samples, and how each column
+of the context is computed; the schedule says where it all comes from. Here they come from the example data.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ import pyarrow.compute as pc
 from eagledemo.dataset import TIME, Table
 from eagledemo.kube import Object
 
-_DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
-_LONGEST_MEMORY = 400 * _DAY
-_COUNTED = {"count_1d": _DAY, "count_7d": 7 * _DAY}
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,9 @@ def question(description: Object, schedule: Object, tables: Sequence[Table], mom
     parameters = description["parameters"]
     window = _window(source, content, parameters["sensors"], parameters["windowLength"], moment)
     inputs = [_tensor("window", [1, len(window), len(window[0])], [value for row in window for value in row])]
-    columns = parameters.get("contextColumns") or []
+    columns = parameters.get("contextDefinitions") or []
     if columns:
-        values = [_context(source, content, str(column), moment) for column in columns]
+        values = [_context(source, content, column, moment) for column in columns]
         inputs.append(_tensor("context", [1, len(columns)], values))
     return {"inputs": inputs}
 
@@ -72,38 +69,36 @@ def _window(
     return [[float(row[columns.get(sensor, sensor)]) for sensor in sensors] for row in newest]
 
 
-def _context(source: Object, content: dict[str, pa.Table], column: str, moment: Moment) -> float:
-    """One column of the context: `error_error1__count_1d`, `maintenance_comp2__hours_since`, `attribute_age`."""
-    name, _, statistic = column.partition("__")
-    if not statistic:
-        return _attribute(source["attributes"], content, name.removeprefix("attribute_"), moment)
-    event = next(e for e in source["events"] if name == e["name"] or name.startswith(f"{e['name']}_"))
-    kind = name.removeprefix(event["name"]).removeprefix("_")
-    times = _event_times(event, content, kind, moment)
-    if statistic == "hours_since":
-        recent = [time for time in times if moment.time - time < _LONGEST_MEMORY]
-        return (moment.time - max(recent)) / _HOUR if recent else math.nan
-    return float(sum(moment.time - time < _COUNTED[statistic] for time in times))
+def _context(source: Object, content: dict[str, pa.Table], column: Object, moment: Moment) -> float:
+    """One column of the context, as the model's description defines it."""
+    if column["statistic"] == "attribute":
+        return _attribute(source["attributes"], content, column, moment)
+    event = next(event for event in source["events"] if event["name"] == column["source"])
+    known = moment.time - timedelta(seconds=column["latencySeconds"])
+    opening = moment.time - timedelta(seconds=column["windowSeconds"])
+    times = [time for time in _event_times(event, content, column.get("kind"), moment) if opening < time <= known]
+    if column["statistic"] == "count":
+        return float(len(times))
+    return (moment.time - max(times)) / _HOUR if times else math.nan
 
 
-def _event_times(event: Object, content: dict[str, pa.Table], kind: str, moment: Moment) -> list[datetime]:
-    """When the asset had such an event, up to the moment."""
+def _event_times(event: Object, content: dict[str, pa.Table], kind: str | None, moment: Moment) -> list[datetime]:
+    """When the asset had such an event."""
     return [
         row[event["timeColumn"]]
         for row in content[_table_name(event)].to_pylist()
-        if row[event["timeColumn"]] <= moment.time
-        and row[event["assetColumn"]] == moment.asset
-        and (not kind or str(row[event["kindColumn"]]) == kind)
+        if row[event["assetColumn"]] == moment.asset and (not kind or str(row[event["kindColumn"]]) == kind)
     ]
 
 
-def _attribute(attributes: Object, content: dict[str, pa.Table], name: str, moment: Moment) -> float:
-    """A number as it is; text by its place among all values in alphabetical order."""
+def _attribute(attributes: Object, content: dict[str, pa.Table], column: Object, moment: Moment) -> float:
+    """A number as it is; text as its place among the categories."""
     rows = content[_table_name(attributes)].to_pylist()
-    value = next(row[name] for row in rows if row[attributes["assetColumn"]] == moment.asset)
-    if not isinstance(value, str):
+    value = next(row[column["source"]] for row in rows if row[attributes["assetColumn"]] == moment.asset)
+    categories = column.get("categories")
+    if categories is None:
         return float(value)
-    return float(sorted({row[name] for row in rows}).index(value))
+    return float(categories.index(value)) if value in categories else math.nan
 
 
 def _table_name(place: Object) -> str:

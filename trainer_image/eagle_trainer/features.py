@@ -5,6 +5,7 @@ computing is cheap and memory is what a training pod lacks.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import lightgbm as lgb
 import numpy as np
@@ -80,7 +81,7 @@ class FeatureBlocks:
         """The features of sorted rows, block by block, with their place among the chosen."""
         owner = rows // self.block_rows
         edges = np.flatnonzero(np.diff(owner, prepend=-1, append=-1))
-        for start, end in zip(edges[:-1], edges[1:], strict=True):
+        for start, end in pairwise(edges):
             index = int(owner[start])
             yield slice(int(start), int(end)), self.block(index)[rows[start:end] - index * self.block_rows]
 
@@ -92,7 +93,7 @@ class FeatureBlocks:
         return matrix
 
 
-class RowSequence(lgb.Sequence):  # type: ignore[misc]  # LightGBM has no type hints.
+class RowSequence(lgb.Sequence):
     """Sorted rows of the features as LightGBM reads them: a sample one by one, then everything in batches."""
 
     def __init__(self, blocks: FeatureBlocks, rows: Integers) -> None:

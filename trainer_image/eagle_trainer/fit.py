@@ -1,6 +1,6 @@
 """Fits LightGBM: how many rounds (by time folds), then the same recipe with several seeds.
 
-The folds grow in step, a round at a time, and stop together: the number of rounds is that of the lowest mean log loss.
+The folds grow in step, a round at a time, and stop together: the number of rounds is the median of the folds' best.
 One binned dataset serves all folds. Same data and same seeds give the same trees, whatever the number of threads.
 """
 
@@ -78,7 +78,7 @@ def choose_rounds(
     threads: int,
     pulse: Pulse,
 ) -> RoundsChoice:
-    """The number of rounds with the lowest mean log loss over the folds.
+    """The number of rounds: the median of those with which each fold has its lowest log loss.
 
     `folds` are pairs (fit, check) over the rows of `data`; `features` gives the features of such rows for scoring.
     Folds whose fit part has one class only are passed over; with none left a fixed number of rounds is taken.
@@ -95,13 +95,13 @@ def choose_rounds(
         booster.add_valid(data.subset(np.flatnonzero(check).tolist()), "check")
         boosters.append(booster)
     losses = _grow(boosters, parameters.rounds, pulse)
-    rounds = int(np.argmin(losses)) + 1
+    rounds = _median_best(losses)
     checked = np.concatenate([np.flatnonzero(check) for _, check in usable])
     margins = [
         np.asarray(booster.predict(features(np.flatnonzero(check)), num_iteration=rounds, raw_score=True))
         for booster, (_, check) in zip(boosters, usable, strict=True)
     ]
-    return RoundsChoice(rounds=rounds, log_losses=tuple(losses), checked=checked, margins=np.concatenate(margins))
+    return RoundsChoice(rounds=rounds, log_losses=tuple(float(loss) for loss in losses.mean(axis=1)), checked=checked, margins=np.concatenate(margins))
 
 
 def fit_seeds(
@@ -131,9 +131,7 @@ def margins(
     return result
 
 
-def margins_of(
-    boosters: Sequence[lgb.Booster], features: Floats, *, slope: float = 1.0, offset: float = 0.0
-) -> Floats:
+def margins_of(boosters: Sequence[lgb.Booster], features: Floats, *, slope: float = 1.0, offset: float = 0.0) -> Floats:
     """The same for a matrix of features [N,F]."""
     total = np.zeros(len(features))
     for booster in boosters:
@@ -141,12 +139,20 @@ def margins_of(
     return np.asarray(total * (slope / len(boosters)) + offset)
 
 
-def _grow(boosters: Sequence[lgb.Booster], most: int, pulse: Pulse) -> list[float]:
-    """Mean log loss after each round, until it has not fallen for a while."""
-    losses: list[float] = []
-    while len(losses) < most and len(losses) - (int(np.argmin(losses)) if losses else 0) <= _PATIENCE:
+def _grow(boosters: Sequence[lgb.Booster], most: int, pulse: Pulse) -> Floats:
+    """Log loss [rounds, folds] after each round, until the median fold has not become better for a while."""
+    losses: list[list[float]] = []
+    while len(losses) < most and len(losses) - _median_best(np.array(losses)) <= _PATIENCE:
         for booster in boosters:
             booster.update()
-        losses.append(float(np.mean([booster.eval_valid()[0][2] for booster in boosters])))
+        losses.append([float(booster.eval_valid()[0][2]) for booster in boosters])
         pulse(len(losses) / most)
-    return losses
+    return np.array(losses)
+
+
+def _median_best(losses: Floats) -> int:
+    """The median of the folds' own best rounds, counted from 1; 0 before the first.
+
+    Not the best mean: a stretch of time unlike all others ends its improvement early and dominates a mean.
+    """
+    return int(np.median(np.argmin(losses, axis=0))) + 1 if len(losses) else 0

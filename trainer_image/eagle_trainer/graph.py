@@ -120,7 +120,9 @@ def tree_node(trees: TreeTable, features: str, output: str) -> Any:
 def _features(builder: GraphBuilder, plan: FeaturePlan, output: str | None = None) -> str:
     window = _finite(builder, "window")
     newest = plan.window_length - 1
-    parts = [builder.add("Gather", window, builder.constant([newest - lag for lag in (0, *plan.lags)], np.int64), axis=1)]
+    parts = [
+        builder.add("Gather", window, builder.constant([newest - lag for lag in (0, *plan.lags)], np.int64), axis=1)
+    ]
     if plan.windows:
         taken = _taken_windows(builder, plan, window)
         rolled = _skipping(builder, plan, taken) if plan.missing == "Skip" else _propagating(builder, plan, taken)

@@ -117,9 +117,7 @@ def _single_difference(graph: ort.InferenceSession, feed: dict[str, Floats]) -> 
 def _threshold_difference(candidate: Candidate, rows: Floats, random: np.random.Generator) -> tuple[float, int]:
     """Real rows with one feature moved onto a split's threshold, just below, and just above it."""
     trees = candidate.trees
-    nodes: Integers = np.sort(
-        random.choice(len(trees.features), min(_THRESHOLDS, len(trees.features)), replace=False)
-    )
+    nodes: Integers = np.sort(random.choice(len(trees.features), min(_THRESHOLDS, len(trees.features)), replace=False))
     feature, threshold = np.array(trees.features)[nodes], np.array(trees.thresholds)[nodes]
     base = rows[np.arange(len(nodes)) % len(rows)]
     alone = session(tree_graph(trees, rows.shape[1]))
@@ -138,8 +136,7 @@ def _run(candidate: Candidate, graph: ort.InferenceSession, feed: dict[str, Floa
     decided = (alarm == (probability >= candidate.failure_probability)).all()
     if not decided or not (confident == (surest >= candidate.confidence)).all():
         raise ConversionFailed(
-            "The graph's alarms do not follow from its probabilities; report this with the schedule's"
-            " model.thresholds."
+            "The graph's alarms do not follow from its probabilities; report this with the schedule's model.thresholds."
         )
     return np.asarray(probability)
 

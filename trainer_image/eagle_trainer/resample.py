@@ -56,7 +56,7 @@ def cells(time: Integers, period: int) -> tuple[Integers, int]:
 
 def _asset(telemetry: Telemetry, chosen: Integers, period: int, longest_gap: int, start: int) -> Series:
     time = telemetry.time[chosen]
-    cell, phase = cells(time, period)
+    cell, _ = cells(time, period)
     last = np.append(cell[1:] != cell[:-1], True)
     chosen, time, cell = chosen[last], time[last], cell[last]
     step = np.diff(cell, prepend=cell[0])

@@ -14,6 +14,10 @@ EVENT_SHARE = 0.2
 FEWEST_EVENTS = 8
 LONGEST_SHARE = 0.4
 _FALLBACK_SHARE = 0.3
+_STRETCHES = 3
+"""Stretches of each fold, where the data are long enough …"""
+_STRETCH_MARGINS = 4
+"""… for a stretch to be so many times as long as what is purged beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +61,26 @@ def holdout_split(samples: Samples, events: LabelEvents, *, purge: int, kind: st
 
 
 def time_folds(samples: Samples, training: Flags, *, folds: int, margin: int) -> list[tuple[Flags, Flags]]:
-    """Pairs (fit, check) over contiguous stretches of time with about equal numbers of training rows.
+    """Pairs (fit, check) of rows, for choosing rounds and for calibrating.
 
-    `margin` in microseconds is purged on both sides of each stretch, beyond the rows' own horizons.
+    Time is cut into stretches with about equal numbers of training rows, and every `folds`-th stretch belongs to the
+    same fold: conditions come back in stretches, and a fold that lacked one altogether would judge something else than
+    the final model. `margin` (microseconds) is purged on both sides of each stretch, beyond the rows' own horizons.
     """
     time = samples.time[training]
-    edges = np.quantile(time, np.linspace(0, 1, folds + 1), method="nearest")
+    settling = int((samples.until - samples.time).max())
+    span = int(time.max() - time.min())
+    stretches = int(np.clip(span // (_STRETCH_MARGINS * (margin + settling) + 1), folds, _STRETCHES * folds))
+    edges = np.quantile(time, np.linspace(0, 1, stretches + 1), method="nearest").astype(np.int64)
+    edges[-1] += 1
     pairs = []
-    for i in range(folds):
-        start, end = edges[i], edges[i + 1] + (1 if i == folds - 1 else 0)
-        check = training & (samples.time >= start) & (samples.time < end)
-        if not check.any():
-            continue
-        settled = int(samples.until[check].max())
-        before = samples.until + margin < start
-        after = samples.time > settled + margin
-        fit = training & (before | after)
-        if fit.any():
+    for fold in range(folds):
+        check, near = np.zeros(len(samples), bool), np.zeros(len(samples), bool)
+        for start, end in zip(edges[fold:-1:folds], edges[fold + 1 :: folds], strict=True):
+            check |= training & (samples.time >= start) & (samples.time < end)
+            near |= (samples.until + margin >= start) & (samples.time <= end + settling + margin)
+        fit = training & ~near
+        if fit.any() and check.any():
             pairs.append((fit, check))
     return pairs
 
@@ -82,7 +89,7 @@ def _uncut(events: LabelEvents, boundaries: Integers) -> Integers:
     """The boundaries that lie strictly inside no positive event."""
     start, end = np.sort(events.start[events.positive]), np.sort(events.end[events.positive])
     inside = np.searchsorted(start, boundaries, side="left") - np.searchsorted(end, boundaries, side="right")
-    return boundaries[inside == 0]
+    return np.asarray(boundaries[inside == 0], np.int64)
 
 
 def _fallback(events: LabelEvents, first: int, last: int) -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 import yaml
 from localcluster.progress import StepError
 
+from eagle_contract.api import names
 from eagledemo.kube import Cluster, Object
 from eagledemo.watching import condition, wait_for
 
-SCHEDULES = "trainingschedules.training.eagle-notifier.io"
-VERSIONS = "modelversions.training.eagle-notifier.io"
+SCHEDULES = f"{names.SCHEDULES}.{names.GROUP}"
+VERSIONS = f"{names.VERSIONS}.{names.GROUP}"
 _ENDED = ("Succeeded", "Failed", "Cancelled")
 
 
@@ -50,18 +51,20 @@ def apply_schedule(cluster: Cluster, schedule: Object, *, seconds: float = 60) -
 def order_run(cluster: Cluster, namespace: str, schedule: str, **spec: object) -> str:
     """Order a run now; return the name of its ModelVersion. `spec` are overrides for this run."""
     order = {
-        "apiVersion": "training.eagle-notifier.io/v1alpha1",
+        "apiVersion": f"{names.GROUP}/{names.API_VERSION}",
         "kind": "ModelVersion",
-        "metadata": {"generateName": f"{schedule}-m-", "namespace": namespace},
+        "metadata": {"generateName": names.manual_prefix(schedule), "namespace": namespace},
         "spec": {"scheduleName": schedule, "trigger": "Manual", **spec},
     }
     return str(cluster.create(order, step=f"order a run of {schedule}")["metadata"]["name"])
 
 
-def wait_for_slot(cluster: Cluster, namespace: str, name: str, *, seconds: float) -> None:
+def wait_for_slot(
+    cluster: Cluster, namespace: str, name: str, *, seconds: float, seen: Callable[[Object], None] = lambda _: None
+) -> None:
     """Wait until a slot's ModelVersion is there: Kubernetes makes its Job on time, the operator the version."""
     what = f"the slot's run {name}"
-    wait_for(cluster, VERSIONS, name, namespace, lambda _: True, what=what, seconds=seconds)
+    wait_for(cluster, VERSIONS, name, namespace, lambda _: True, what=what, seconds=seconds, seen=seen)
 
 
 def wait_for_training(

@@ -16,6 +16,8 @@ from eagledemo.watching import condition
 
 def progress_line(version: Object) -> str:
     """Return how far a run is."""
+    if not version:
+        return "the API server is asked"
     status = version.get("status", {})
     name = version["metadata"]["name"]
     if status.get("state") == "Running":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 from localcluster.paths import REPOSITORY, Paths
 from localcluster.progress import StepError
 
+from eagle_contract.api import names
 from eagledemo import database, endpoint, load, organizations, questions, runs
 from eagledemo.asker import Tally
 from eagledemo.dataset import EXAMPLES, Table, read_tables
@@ -54,7 +56,7 @@ class Case:
 
     @property
     def service(self) -> str:
-        return f"{self.name}-serving"
+        return names.serving_name(self.name)
 
 
 def fleet() -> Case:
@@ -84,6 +86,7 @@ class Walkthrough:
         self._cluster, self._story = cluster, story
         self._images = organizations.built_images(paths.images_env)
         self._acme, self._hydra = fleet(), rig()
+        self._given_up = Event()
 
     def run(self) -> None:
         """Walk through all steps that are left. Raises StepError."""
@@ -141,17 +144,41 @@ class Walkthrough:
         """Return acme's ModelVersion, in service."""
         ordered = runs.order_run(self._cluster, self._hydra.namespace, self._hydra.name, description="the first model")
         self._story.say(f"hydra: kubectl create -f - ordered {ordered}")
-        of_slot = f"{self._acme.name}-{int(slot.timestamp()) // 60}"
-        with ThreadPoolExecutor(2) as threads:
-            hydra = threads.submit(self._into_service, self._hydra, ordered)
-            acme = threads.submit(self._from_slot, of_slot, slot)
-            hydra.result()
-            return acme.result()
+        of_slot = names.slot_name(self._acme.name, slot)
+        _, first = self._both(lambda: self._into_service(self._hydra, ordered), lambda: self._from_slot(of_slot, slot))
+        return first
+
+    def _both(self, *tasks: Callable[[], Object]) -> list[Object]:
+        """Return what the tasks return, which run side by side. When one fails, the others are given up."""
+        with ThreadPoolExecutor(len(tasks)) as threads:
+            futures = [threads.submit(task) for task in tasks]
+            try:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+            except BaseException:
+                self._given_up.set()
+                raise
+            return [future.result() for future in futures]
+
+    def _watch(self, who: str, line: Callable[[Object], str]) -> Callable[[Object], None]:
+        """What to do with each state of an object that is waited for: put it into words."""
+
+        def seen(resource: Object) -> None:
+            if self._given_up.is_set():
+                raise StepError(f"wait for {who}", "given up because something else failed")
+            self._story.now(who, line(resource))
+
+        return seen
 
     def _from_slot(self, name: str, slot: datetime) -> Object:
-        wait = max(0.0, slot.timestamp() - datetime.now(UTC).timestamp())
-        self._story.now("acme", f"its slot comes in {wait:.0f} s")
-        runs.wait_for_slot(self._cluster, self._acme.namespace, name, seconds=wait + 90)
+        def countdown(_: Object) -> str:
+            left = (slot - datetime.now(UTC)).total_seconds()
+            return f"its slot comes at {slot:%H:%M} UTC" if left > 0 else "the slot is here, Kubernetes makes the Job"
+
+        seen = self._watch("acme", countdown)
+        seconds = max(0.0, (slot - datetime.now(UTC)).total_seconds()) + 90
+        runs.wait_for_slot(self._cluster, self._acme.namespace, name, seconds=seconds, seen=seen)
         self._story.now("acme", f"the slot has come: Kubernetes made the Job, the operator {name}")
         version = self._into_service(self._acme, name)
         runs.apply_schedule(self._cluster, self._acme.schedule)
@@ -165,7 +192,7 @@ class Walkthrough:
             case.namespace,
             name,
             seconds=_TRAINING_SECONDS,
-            seen=lambda resource: self._story.now(who, progress_line(resource)),
+            seen=self._watch(who, progress_line),
         )
         self._story.now(who, accuracy_line(version))
         runs.require_passed(version)
@@ -175,7 +202,7 @@ class Walkthrough:
             case.name,
             name,
             seconds=_ROLLOUT_SECONDS,
-            seen=lambda resource: self._story.now(who, serving_line(resource)),
+            seen=self._watch(who, serving_line),
         )
         self._story.now(who, f"{version['status']['version']} is in service")
         return version
@@ -238,7 +265,7 @@ class Walkthrough:
             case.name,
             first["metadata"]["name"],
             seconds=_ROLLOUT_SECONDS,
-            seen=lambda resource: self._story.now(case.organization.id, serving_line(resource)),
+            seen=self._watch(case.organization.id, serving_line),
         )
         self._story.now(case.organization.id, f"{first['status']['version']} is back in service")
         client.wait_for_answers(first["status"]["version"], more_than=before)

@@ -35,7 +35,8 @@ def wait_for(
     seconds: float,
     seen: Callable[[Object], None] = lambda _: None,
 ) -> Object:
-    """Return the object as soon as it has `arrived`; `seen` is called about once a second with the newest state.
+    """Return the object as soon as it has `arrived`; `seen` is called about once a second with the newest state,
+    which is empty for as long as there is no such object.
 
     Raises StepError naming `what`, with the object's conditions, after `seconds`. `arrived` may raise as well, when
     waiting has become pointless.
@@ -49,8 +50,7 @@ def wait_for(
                     latest = state
                     if arrived(latest):
                         return latest
-                if latest:
-                    seen(latest)
+                seen(latest)
                 if time.monotonic() >= end:
                     break
     raise StepError(

@@ -18,7 +18,7 @@ import yaml
 from eagle_contract.api.names import API_VERSION, GROUP
 from eagle_trainer.series import SECOND, Flags, Integers, micros
 
-HORIZON_PERIODS = 24
+HORIZON_PERIODS = 48
 _DWELL = (0.65, 0.20, 0.10, 0.05)
 """The part of a life that a machine spends in each state, on average."""
 _ERROR_CHANCE = (0.002, 0.006, 0.020, 0.050)
@@ -212,6 +212,6 @@ def _schedule(sensors: list[str], period_seconds: int, days: int) -> dict[str, A
                 "horizonSeconds": HORIZON_PERIODS * period_seconds,
             },
             "features": {"lagSeconds": [period_seconds], "rollingWindows": [6, 24]},
-            "model": {"name": "synthetic-failure"},
+            "model": {"name": "synthetic-failure", "thresholds": {"failureProbability": "0.5"}},
         },
     }

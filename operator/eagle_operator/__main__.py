@@ -16,6 +16,7 @@ from lightkube import AsyncClient
 from eagle_contract.api.names import OPERATOR_MANAGER
 from eagle_operator import metrics, watches
 from eagle_operator.cluster import Cluster
+from eagle_operator.logs import log_json_lines
 from eagle_operator.mirror import Key, Mirror
 from eagle_operator.reconcile import Admission, Reconciler, Resync
 from eagle_operator.settings import Settings, SettingsError, from_environment
@@ -111,9 +112,7 @@ def registry_of(process: Process) -> kopf.OperatorRegistry:
 
 def main() -> None:
     """Run until told to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    log_json_lines()
     try:
         settings = from_environment(os.environ)
     except SettingsError as error:

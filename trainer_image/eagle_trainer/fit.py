@@ -101,7 +101,12 @@ def choose_rounds(
         np.asarray(booster.predict(features(np.flatnonzero(check)), num_iteration=rounds, raw_score=True))
         for booster, (_, check) in zip(boosters, usable, strict=True)
     ]
-    return RoundsChoice(rounds=rounds, log_losses=tuple(float(loss) for loss in losses.mean(axis=1)), checked=checked, margins=np.concatenate(margins))
+    return RoundsChoice(
+        rounds=rounds,
+        log_losses=tuple(float(loss) for loss in losses.mean(axis=1)),
+        checked=checked,
+        margins=np.concatenate(margins),
+    )
 
 
 def fit_seeds(

@@ -12,12 +12,13 @@ from eagle_contract.api import (
     TrainingScheduleSpec,
     TrainingScheduleStatus,
     names,
+    resolve,
 )
 from eagle_contract.api.conditions import ConditionStatus
 from eagle_contract.api.schedule import ServedVersion, Service
 from eagle_contract.api.version import Approval, Attempt, Cancellation
 from eagle_operator.domain import conditions
-from eagle_operator.domain.serving_deployment import models_value
+from eagle_operator.domain.serving_deployment import managed, models_value
 from eagle_operator.domain.world import Deployment, Installation, Job, Manifest, Meta, Pod, Schedule, Version, World
 from eagle_operator.domain.writes import Plan, SetScheduleStatus, SetVersionStatus, Write
 
@@ -262,10 +263,11 @@ def models(letter: str) -> str:
 
 def deployment(letter: str = "a", *, image: str = "serving:1", generation: int = 1, **changes: Any) -> Deployment:
     """A Deployment all of whose pods serve that model."""
-    container = {"name": "server", "image": image, "env": [{"name": "EAGLE_MODELS", "value": models(letter)}]}
+    plain = schedule()
+    made = managed(plain, resolve(plain.spec, DEFAULTS), INSTALLATION, models=models(letter), image=image)
     known: dict[str, Any] = {
         "labels": {},
-        "spec": {"replicas": 1, "template": {"spec": {"containers": [container]}}},
+        "spec": {"replicas": 1, **made["spec"]},
         "observed_generation": generation,
         "replicas": 1,
         "updated": 1,

@@ -45,7 +45,7 @@ def plan(world: World, installation: Installation, defaults: InstallationDefault
     after = replace(world, versions=tuple(replace(step.version, status=step.status) for step in steps))
     service = service_step.serve(after, resolved, installation, now)
     if _touches_versions(run_writes):
-        service = replace(service, writes=())
+        service = replace(service, writes=tuple(write for write in service.writes if isinstance(write, Report)))
 
     status = service.status.model_copy(
         update={

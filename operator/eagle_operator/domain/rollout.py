@@ -53,7 +53,7 @@ def rollout(deployment: Deployment | None, pods: tuple[Pod, ...], models: str) -
 
 def _refusal(pod: Pod) -> str:
     if pod.exit_code in MODEL_REFUSED:
-        return pod.exit_message.strip()
+        return pod.exit_message.strip() or f"its server ended with exit code {pod.exit_code}"
     if pod.last_exit_code in MODEL_REFUSED:
-        return pod.last_exit_message.strip()
+        return pod.last_exit_message.strip() or f"its server ended with exit code {pod.last_exit_code}"
     return ""

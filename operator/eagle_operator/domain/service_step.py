@@ -47,7 +47,10 @@ def serve(world: World, resolved: Resolved, installation: Installation, now: dat
         status = _in_service(status, choice, now)
     writes = (*_image_recorded(world, choice, installation), *_objects(world, choice, resolved, installation))
     return ServiceStep(
-        writes=writes + _news(world, status, choice), status=status, choice=choice, state=_state(status, choice, stand)
+        writes=writes + _news(world, status, choice),
+        status=status,
+        choice=choice,
+        state=_state(world, status, choice, stand),
     )
 
 
@@ -161,17 +164,22 @@ def _in_service(status: TrainingScheduleStatus, choice: Choice, now: datetime) -
     )
 
 
-def _state(status: TrainingScheduleStatus, choice: Choice, stand: Rollout) -> tuple[ConditionStatus, str, str]:
+def _state(
+    world: World, status: TrainingScheduleStatus, choice: Choice, stand: Rollout
+) -> tuple[ConditionStatus, str, str]:
     active = status.active_version
+    nobody_answers = world.deployment is None or world.deployment.available == 0
     if active and active.name == choice.name:
         if stand.stage is Stage.COMPLETE:
             back = any(service.reason == "RolledBackTo" for service in (status.serving_history or [])[:1])
             return ("True", "RolledBack" if back else "Serving", f"{choice.label} serves")
         if stand.stage in (Stage.MODEL_FAILED, Stage.HELD_UP):
             return ("False", "DeploymentUnavailable", f"{choice.label}: {stand.message}")
+        if nobody_answers:
+            return ("False", "DeploymentUnavailable", f"{choice.label}: none of its pods is ready")
         return ("True", "RollingOut", f"pods of {choice.label} are being replaced")
     held_up = f"; held up: {stand.message}" if stand.stage is Stage.HELD_UP else ""
-    if active:
+    if active and not nobody_answers:
         return ("True", "RollingOut", f"{choice.label} is being rolled out, {active.version} serves{held_up}")
     return ("False", "RollingOut", f"{choice.label} is being rolled out{held_up}")
 

@@ -14,6 +14,7 @@ from typing import Any
 from eagle_contract.api import ModelVersion, TrainingSchedule, names
 from eagle_operator import trim
 from eagle_operator.domain.admission import Candidate, Running
+from eagle_operator.domain.manifests import APPLIED_ANNOTATION
 from eagle_operator.domain.world import Deployment, Job, Meta, Pod, Schedule, Version, Waiting, World
 
 Raw = Mapping[str, Any]
@@ -238,6 +239,9 @@ def _stored(kind: str, raw: Raw) -> Stored:
     identity = trim.meta(raw)
     spec, status = raw.get("spec", {}), raw.get("status", {})
     metadata = {key: value for key, value in raw["metadata"].items() if key not in ("managedFields", "annotations")}
+    applied = raw["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION)
+    if applied:
+        metadata["annotations"] = {APPLIED_ANNOTATION: applied}
     kept = {"metadata": metadata, "spec": spec, "status": status}
     labelled = metadata.get("labels", {}).get(names.SCHEDULE_LABEL, "")
     schedule = {"TrainingSchedule": identity.name, "ModelVersion": spec.get("scheduleName", "")}.get(kind, labelled)

@@ -8,7 +8,7 @@ from eagle_contract.api.schedule import MissedSlots
 from eagle_operator.domain import timetable
 from eagle_operator.domain.manifests import covers
 from eagle_operator.domain.training_job import cron_job
-from eagle_operator.domain.world import Installation, Job, World
+from eagle_operator.domain.world import Installation, Job, Manifest, World
 from eagle_operator.domain.writes import Apply, DeleteJob, Write
 
 
@@ -37,9 +37,16 @@ def tick(world: World, resolved: Resolved, installation: Installation, now: date
     )
     desired = cron_job(world.schedule, resolved, installation)
     writes: tuple[Write, ...] = tuple(DeleteJob(job) for job in stale)
-    if world.cron_job is None or not covers(world.cron_job.get("spec"), desired["spec"]):
+    if not _is_as(world.cron_job, desired):
         writes += (Apply(desired),)
     return ClockStep(status, writes, fresh, None if resolved.suspend else upcoming)
+
+
+def _is_as(cron_job: Manifest | None, desired: Manifest) -> bool:
+    """Nobody changed what is desired, and nothing was taken out of it since it was applied."""
+    if cron_job is None or not covers(cron_job.get("spec"), desired["spec"]):
+        return False
+    return covers(cron_job["metadata"].get("annotations"), desired["metadata"]["annotations"])
 
 
 def _not_before(world: World, resolved: Resolved, now: datetime) -> TrainingScheduleStatus:

@@ -1,7 +1,15 @@
 """Pieces that every manifest of the operator's shares."""
 
+import hashlib
+import json
+import re
+from decimal import Decimal
+
 from eagle_contract.api.names import API_VERSION, GROUP, MANAGED_BY_LABEL, OPERATOR_MANAGER, SCHEDULE_LABEL
 from eagle_operator.domain.world import Manifest, Meta
+
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+"""A digest of what was last applied: what is taken out of it cannot be seen in the object, which has defaults too."""
 
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -41,6 +49,11 @@ def secret_volume(name: str, secret: str) -> Manifest:
     return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}
 
 
+def fingerprint(spec: Manifest) -> str:
+    """The value of APPLIED_ANNOTATION for a spec."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def covers(observed: object, desired: object) -> bool:
     """Whether everything desired is already so: defaults that the API server added do not count.
 
@@ -62,24 +75,21 @@ def covers(observed: object, desired: object) -> bool:
     return isinstance(observed, str | int) and _amount(observed) == _amount(desired) is not None
 
 
-_SUFFIXES = {"m": 1e-3, "k": 1e3} | {
-    unit + suffix: base**power
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|[KMGTPE]i?)?")
+_SUFFIXES = {"": Decimal(1), "m": Decimal("0.001"), "k": Decimal(1000)} | {
+    unit + suffix: Decimal(base) ** power
     for power, unit in enumerate("KMGTPE", start=1)
-    for suffix, base in (("i", 1024.0), ("", 1000.0))
+    for suffix, base in (("i", 1024), ("", 1000))
 }
 
 
-def _amount(quantity: object) -> float | None:
-    text = str(quantity)
-    number = text.rstrip("kKMGTPEim")
-    try:
-        return float(number) * _SUFFIXES.get(text[len(number) :], 1.0)
-    except ValueError:
-        return None
+def _amount(quantity: object) -> Decimal | None:
+    found = _QUANTITY.fullmatch(str(quantity))
+    return Decimal(found[1]) * _SUFFIXES[found[2] or ""] if found else None
 
 
-def amount(quantity: str | int) -> float:
-    """A Kubernetes quantity as a number: 500m is 0.5, 2Gi is 2147483648. Raises ValueError for anything else."""
+def amount(quantity: str | int) -> Decimal:
+    """A Kubernetes quantity as an exact number: 500m is 0.5, 2Gi is 2147483648. Raises ValueError for anything else."""
     parsed = _amount(quantity)
     if parsed is None:
         raise ValueError(f"{quantity!r} is not a quantity")

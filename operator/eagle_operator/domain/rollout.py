@@ -7,7 +7,10 @@ from eagle_operator.domain.attempts import waiting_problem
 from eagle_operator.domain.serving_deployment import served_models
 from eagle_operator.domain.world import Deployment, Pod
 
-MODEL_REFUSED = range(20, 30)
+SETTINGS_REFUSED = 26
+"""The exit code with which a server says that its settings, keys folder or store credentials are at fault."""
+
+MODEL_REFUSED = frozenset(range(20, 30)) - {SETTINGS_REFUSED}
 """The exit codes with which a server says that the model itself is at fault: digest, signature, key, answers."""
 
 
@@ -43,7 +46,7 @@ def rollout(deployment: Deployment | None, pods: tuple[Pod, ...], models: str) -
     refusal = next((message for pod in told if (message := _refusal(pod))), "")
     if refusal:
         return Rollout(Stage.MODEL_FAILED, refusal)
-    problem = next((message for pod in told if (message := waiting_problem(pod))), "")
+    problem = next((message for pod in told if (message := _settings_problem(pod) or waiting_problem(pod))), "")
     if deployment.progressing_reason == "ProgressDeadlineExceeded":
         if problem:
             return Rollout(Stage.HELD_UP, problem)
@@ -57,3 +60,9 @@ def _refusal(pod: Pod) -> str:
     if pod.last_exit_code in MODEL_REFUSED:
         return pod.last_exit_message.strip() or f"its server ended with exit code {pod.last_exit_code}"
     return ""
+
+
+def _settings_problem(pod: Pod) -> str:
+    if pod.exit_code == SETTINGS_REFUSED:
+        return pod.exit_message.strip()
+    return pod.last_exit_message.strip() if pod.last_exit_code == SETTINGS_REFUSED else ""

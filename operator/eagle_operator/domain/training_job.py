@@ -1,7 +1,15 @@
 """The CronJob that is a schedule's clock, and the Jobs of runs that no slot starts."""
 
 from eagle_contract.api import Resolved, names
-from eagle_operator.domain.manifests import POD_SECURITY, RESTRICTED, labels, owned_by, secret_volume
+from eagle_operator.domain.manifests import (
+    APPLIED_ANNOTATION,
+    POD_SECURITY,
+    RESTRICTED,
+    fingerprint,
+    labels,
+    owned_by,
+    secret_volume,
+)
 from eagle_operator.domain.world import Installation, Manifest, Schedule, Version
 
 JOBS_KEPT_BY_CRON_JOB = 100
@@ -11,6 +19,19 @@ JOBS_KEPT_BY_CRON_JOB = 100
 def cron_job(schedule: Schedule, resolved: Resolved, installation: Installation) -> Manifest:
     """The schedule's clock: at each slot Kubernetes makes a Job, suspended until it is admitted."""
     name = schedule.meta.name
+    spec: Manifest = {
+        "schedule": resolved.schedule,
+        "timeZone": resolved.time_zone,
+        "suspend": resolved.suspend,
+        "concurrencyPolicy": resolved.concurrency_policy,
+        "startingDeadlineSeconds": resolved.starting_deadline_seconds,
+        "successfulJobsHistoryLimit": JOBS_KEPT_BY_CRON_JOB,
+        "failedJobsHistoryLimit": JOBS_KEPT_BY_CRON_JOB,
+        "jobTemplate": {
+            "metadata": {"labels": _job_labels(schedule)},
+            "spec": _job_spec(schedule, resolved, installation, {}),
+        },
+    }
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -18,21 +39,10 @@ def cron_job(schedule: Schedule, resolved: Resolved, installation: Installation)
             "name": name,
             "namespace": schedule.meta.namespace,
             "labels": labels(name),
+            "annotations": {APPLIED_ANNOTATION: fingerprint(spec)},
             "ownerReferences": owned_by("TrainingSchedule", schedule.meta),
         },
-        "spec": {
-            "schedule": resolved.schedule,
-            "timeZone": resolved.time_zone,
-            "suspend": resolved.suspend,
-            "concurrencyPolicy": resolved.concurrency_policy,
-            "startingDeadlineSeconds": resolved.starting_deadline_seconds,
-            "successfulJobsHistoryLimit": JOBS_KEPT_BY_CRON_JOB,
-            "failedJobsHistoryLimit": JOBS_KEPT_BY_CRON_JOB,
-            "jobTemplate": {
-                "metadata": {"labels": _job_labels(schedule)},
-                "spec": _job_spec(schedule, resolved, installation, {}),
-            },
-        },
+        "spec": spec,
     }
 
 

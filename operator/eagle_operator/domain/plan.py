@@ -54,18 +54,19 @@ def plan(world: World, installation: Installation, defaults: InstallationDefault
         }
     )
     status = _summed_up(after, status, resolved, service.state, now)
+    clock_first = _before(world, ticking.status)
     writes = [
-        *_before(world, ticking.status),
+        *clock_first,
         *orphans,
         *ticking.writes,
         *(Create(_version_of(world, job)) for job in ticking.fresh),
         *run_writes,
         *service.writes,
     ]
-    if not any(isinstance(write, SetScheduleStatus) for write in writes):
+    if not clock_first:
         writes += _status_write(world, status)
-    if not _touches_versions(writes):
-        writes += service_step.projections(after, service, now)
+        if not _touches_versions(writes):
+            writes += service_step.projections(after, service, now)
     return Plan(tuple(writes), _next_look([*(step.look_again for step in steps), _after_slot(ticking.next_slot)]))
 
 

@@ -108,10 +108,15 @@ def _newest_candidate(world: World, resolved: Resolved) -> Version | None:
 
 
 def _stands_for_service(version: Version, serving_now: Version | None) -> bool:
-    """New versions do, once; one that was passed over, turned down or that failed does when a person approves it."""
+    """New versions do, once; one that was passed over, turned down or that failed does when a person approves it.
+
+    While nothing serves, so does the one that is said to serve: the schedule's status was lost.
+    """
     reason = conditions.reason(version.status.conditions, "Serving")
     if reason in ("NotPromoted", "Rejected", "RolloutFailed"):
         return approved(version)
+    if reason and serving_now is None:
+        return conditions.is_true(version.status.conditions, "Serving")
     return reason == "" and (serving_now is None or version.meta.created >= serving_now.meta.created)
 
 

@@ -8,9 +8,12 @@ from typing import TypeVar
 from eagle_contract.api import InstallationDefaults
 from eagle_operator.domain.admission import Limits
 from eagle_operator.domain.manifests import amount
-from eagle_operator.domain.world import Installation
+from eagle_operator.domain.world import Installation, Manifest
 
 T = TypeVar("T")
+
+_SHORTEST_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS = 60, 86_400
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 
 class SettingsError(Exception):
@@ -36,26 +39,26 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings that the variables say. Raises SettingsError."""
     read = _Reader(environment)
     maximum = {
-        "cpu": read.value("EAGLE_TRAINER_MAX_CPU", str, ""),
-        "memory": read.value("EAGLE_TRAINER_MAX_MEMORY", str, ""),
+        "cpu": read.value("EAGLE_TRAINER_MAX_CPU", _quantity, ""),
+        "memory": read.value("EAGLE_TRAINER_MAX_MEMORY", _quantity, ""),
     }
     return Settings(
         installation=Installation(
             trainer_image=read.required("EAGLE_TRAINER_IMAGE"),
             serving_image=read.required("EAGLE_SERVING_IMAGE"),
-            image_pull_policy=read.value("EAGLE_IMAGE_PULL_POLICY", str, "IfNotPresent"),
-            image_pull_secrets=tuple(read.value("EAGLE_IMAGE_PULL_SECRETS", json.loads, [])),
-            trainer_resources=read.value("EAGLE_TRAINER_RESOURCES", json.loads, {}),
-            serving_resources=read.value("EAGLE_SERVING_RESOURCES", json.loads, {}),
-            max_trainer={name: text for name, text in maximum.items() if text and amount(text)},
+            image_pull_policy=read.value("EAGLE_IMAGE_PULL_POLICY", _pull_policy, "IfNotPresent"),
+            image_pull_secrets=read.value("EAGLE_IMAGE_PULL_SECRETS", _names, ()),
+            trainer_resources=read.value("EAGLE_TRAINER_RESOURCES", _resources, {}),
+            serving_resources=read.value("EAGLE_SERVING_RESOURCES", _resources, {}),
+            max_trainer={name: text for name, text in maximum.items() if text},
         ),
         defaults=InstallationDefaults(
-            timeout_seconds=int(read.value("TRAINING_TIMEOUT_HOURS", _positive, 2.0) * 3600),
+            timeout_seconds=read.value("TRAINING_TIMEOUT_HOURS", _hours, 7200),
             accuracy_threshold=str(read.value("ACCURACY_THRESHOLD", _fraction, 0.75)),
         ),
         limits=Limits(
-            total=int(read.value("MAX_CONCURRENT_RUNS", _positive, 5.0)),
-            per_organization=int(read.value("MAX_CONCURRENT_RUNS_PER_ORGANIZATION", _positive, 1.0)),
+            total=read.value("MAX_CONCURRENT_RUNS", _count, 5),
+            per_organization=read.value("MAX_CONCURRENT_RUNS_PER_ORGANIZATION", _count, 1),
         ),
         namespace=read.value("EAGLE_NAMESPACE", str, "eagle-system"),
         admission_enabled=read.value("TRAINING_SCHEDULE_ENABLED", _boolean, True),
@@ -82,11 +85,49 @@ class _Reader:
             raise SettingsError(f"{name} is {text!r}: {error}") from error
 
 
-def _positive(text: str) -> float:
-    number = float(text)
-    if number <= 0:
-        raise ValueError("must be greater than 0")
-    return number
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("must be a whole number from 1")
+    return int(text)
+
+
+def _hours(text: str) -> int:
+    """Seconds, within what a schedule may say itself."""
+    seconds = float(text) * 3600
+    if not _SHORTEST_TIMEOUT_SECONDS <= seconds <= _LONGEST_TIMEOUT_SECONDS:
+        raise ValueError("must be from a minute to a day, in hours")
+    return int(seconds)
+
+
+def _quantity(text: str) -> str:
+    amount(text)
+    return text
+
+
+def _pull_policy(text: str) -> str:
+    if text not in _PULL_POLICIES:
+        raise ValueError(f"must be one of {', '.join(_PULL_POLICIES)}")
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    parsed = json.loads(text)
+    if not isinstance(parsed, list) or not all(isinstance(name, str) for name in parsed):
+        raise ValueError("must be a JSON list of names")
+    return tuple(parsed)
+
+
+def _resources(text: str) -> Manifest:
+    """Requests and limits as a container has them."""
+    parsed = json.loads(text)
+    if not isinstance(parsed, dict) or not parsed.keys() <= {"requests", "limits"}:
+        raise ValueError("must be a JSON object with requests and limits")
+    for amounts in parsed.values():
+        if not isinstance(amounts, dict):
+            raise ValueError("must have an object of quantities for requests and for limits")
+        for quantity in amounts.values():
+            amount(quantity)
+    return parsed
 
 
 def _fraction(text: str) -> float:

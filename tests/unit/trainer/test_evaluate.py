@@ -1,0 +1,182 @@
+"""By hand: which failures were caught and how early, what a false alarm is, and what beats a baseline."""
+
+import numpy as np
+import pytest
+from tests.unit.trainer.arrays import PERIOD, START, STEP, events, samples_at
+
+from eagle_trainer import evaluate
+from eagle_trainer.evaluate import Scored
+from eagle_trainer.series import Floats
+
+HORIZON = 10
+
+
+def scored(probability: Floats, *failures: int, missing: tuple[int, ...] = (), assets: int = 1) -> Scored:
+    """Rows of one minute; failures as rows of the first asset. Rows in `missing` were not observed."""
+    each = len(probability) // assets
+    time = np.tile(START + np.arange(each) * STEP, assets)
+    asset = np.repeat(np.arange(assets), each)
+    target = np.zeros(len(probability))
+    for failure in failures:
+        target[max(failure - HORIZON, 0) : failure] = 1.0
+    kept = ~np.isin(np.arange(len(probability)), missing)
+    spans = [(0, START + (failure - HORIZON) * STEP, START + failure * STEP) for failure in failures]
+    samples = samples_at(time, target, asset=asset, horizon=HORIZON * STEP).take(kept)
+    return Scored(samples=samples, probability=probability[kept], events=events(*spans), period_seconds=PERIOD)
+
+
+def alarms(rows: int, *on: int) -> Floats:
+    """Probability 0.9 at some rows, 0.1 at the others."""
+    probability = np.full(rows, 0.1)
+    probability[list(on)] = 0.9
+    return probability
+
+
+def figures(found: Scored) -> dict[str, float]:
+    return evaluate.holdout_metrics(found, threshold=0.5, training_rate=0.1)
+
+
+def test_a_failure_is_caught_by_one_alarm_in_its_horizon_and_the_lead_counts_from_the_first() -> None:
+    found = scored(alarms(100, 43, 48), 50)
+    assert figures(found)["event_recall"] == 1.0
+    assert figures(found)["median_lead_hours"] == pytest.approx(7 / 60)
+
+
+def test_an_alarm_before_the_horizon_or_after_the_failure_catches_nothing() -> None:
+    found = figures(scored(alarms(100, 39, 50, 51), 50))
+    assert found["event_recall"] == 0.0
+    assert "median_lead_hours" not in found
+
+
+def test_each_failure_counts_once() -> None:
+    found = figures(scored(alarms(200, *range(40, 50), 95), 50, 100, 150))
+    assert found["events"] == 3.0
+    assert found["event_recall"] == pytest.approx(2 / 3)
+
+
+def test_an_alarm_of_another_asset_catches_nothing() -> None:
+    probability = alarms(200, 145)
+    assert figures(scored(probability, 50, assets=2))["event_recall"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("on", "count"),
+    [
+        ((), 0),
+        ((10, 11, 12), 1),
+        ((10, 12), 2),
+        ((35, 36, 37, 38, 39, 40), 0),
+        ((38, 39), 1),
+        ((48, 49, 50, 51), 0),
+        ((50, 51), 1),
+        ((10, 45, 70), 2),
+    ],
+    ids=[
+        "none",
+        "rows in a row are one",
+        "cleared in between are two",
+        "early, but lasting into the horizon is right",
+        "cleared just before the horizon is false",
+        "lasting beyond the failure is right",
+        "only after the failure is false",
+        "the right one does not count",
+    ],
+)
+def test_false_alarms(on: tuple[int, ...], count: int) -> None:
+    assert figures(scored(alarms(100, *on), 50))["false_alarms"] == count
+
+
+def test_an_alarm_across_a_gap_in_the_data_is_two() -> None:
+    assert figures(scored(alarms(100, *range(10, 20)), 50))["false_alarms"] == 1
+    assert figures(scored(alarms(100, *range(10, 20)), 50, missing=(14, 15)))["false_alarms"] == 2
+
+
+def test_an_alarm_does_not_last_from_one_asset_to_the_next() -> None:
+    found = scored(alarms(200, 98, 99, 100, 101), assets=2)
+    assert evaluate.false_alarms(found, found.probability > 0.5) == 2
+
+
+def test_false_alarms_are_counted_per_asset_and_month() -> None:
+    month = round(30.4375 * 86_400 / PERIOD)
+    found = figures(scored(alarms(2 * month, 5, 10, 15, 20), 500, assets=2))
+    assert found["false_alarms_per_asset_month"] == pytest.approx(2.0, rel=1e-4)
+
+
+def test_figures_that_the_rows_cannot_give_are_left_out() -> None:
+    found = figures(scored(alarms(50)))
+    assert "average_precision" not in found
+    assert "roc_auc" not in found
+    assert "event_recall" not in found
+    assert found["accuracy"] == 1.0
+    assert all(np.isfinite(value) for value in found.values())
+
+
+def test_the_shift_of_the_base_rate_is_told() -> None:
+    found = figures(scored(alarms(100), 50))
+    assert found["base_rate"] == pytest.approx(0.1)
+    assert found["base_rate_shift"] == pytest.approx(0.0)
+
+
+def test_skill_is_zero_for_the_base_rate_and_one_for_the_truth() -> None:
+    target = np.repeat([0.0, 1.0], [90, 10])
+    rate = np.full(100, 0.2)
+    assert evaluate.skill(evaluate.metrics.log_loss(rate, target), target, 0.2) == 0.0
+    assert evaluate.skill(evaluate.metrics.log_loss(target, target), target, 0.2) == pytest.approx(1.0)
+
+
+def compared(first: Floats, second: Floats | None) -> evaluate.Comparison:
+    failures = range(50, 2000, 100)
+    found = scored(first, *failures)
+    result = evaluate.compare(first, second, found.samples, block_micros=20 * STEP, seed=1)
+    assert result is not None
+    return result
+
+
+def random_ranking(seed: int, strength: float) -> Floats:
+    """Probabilities of 2000 rows with failures each 100 rows; `strength` says how much they know."""
+    random = np.random.default_rng(seed)
+    target = scored(np.zeros(2000), *range(50, 2000, 100)).samples.target
+    return np.clip(0.5 * random.random(2000) + strength * target, 0, 1)
+
+
+def test_a_model_that_knows_something_surely_beats_a_constant() -> None:
+    found = compared(random_ranking(1, 0.3), None)
+    assert found.lower is not None
+    assert 0 < found.lower < found.difference
+
+
+def test_two_models_of_the_same_worth_are_not_told_apart() -> None:
+    found = compared(random_ranking(1, 0.2), random_ranking(2, 0.2))
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < 0 < found.upper
+
+
+def test_a_comparison_turned_round_is_its_negative() -> None:
+    one, two = random_ranking(1, 0.3), random_ranking(2, 0.1)
+    there, back = compared(one, two), compared(two, one)
+    assert there.difference == -back.difference
+    assert there.lower == pytest.approx(-float(back.upper or 0))
+
+
+def test_few_blocks_give_no_bounds_and_no_positive_row_gives_no_comparison() -> None:
+    found = scored(alarms(100, 45), 50)
+    few = evaluate.compare(found.probability, None, found.samples, block_micros=50 * STEP, seed=1)
+    assert few is not None
+    assert few.lower is few.upper is None
+    none = scored(alarms(100))
+    assert evaluate.compare(none.probability, None, none.samples, block_micros=STEP, seed=1) is None
+
+
+def test_blocks_are_stretches_of_one_asset() -> None:
+    found = scored(np.zeros(120), assets=2)
+    blocks = evaluate.time_blocks(found.samples, 20 * STEP)
+    assert blocks.tolist() == list(np.repeat(range(6), 20))
+
+
+def test_baselines_say_what_doing_nothing_gives() -> None:
+    target = np.repeat([0.0, 1.0], [98, 2])
+    found = evaluate.baseline_metrics(None, target, training_rate=0.03, threshold=0.5)
+    assert found["majority_accuracy"] == 0.98
+    assert found["base_rate_average_precision"] == 0.02
+    assert not any(name.startswith("logistic") for name in found)

@@ -53,12 +53,16 @@ class Mirror:
     def __init__(self) -> None:
         self._objects: dict[str, dict[Key, Stored]] = {kind: {} for kind in KINDS}
         self._children: dict[str, dict[Key, set[Key]]] = {kind: defaultdict(set) for kind in KINDS}
+        self._ended: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
+        """UIDs of objects that ended since the last list, and as of which resource version."""
 
     def remember(self, kind: str, raw: Raw) -> Key | None:
         """Take in an object's state unless a newer one is known; the schedule that is to be looked at again."""
         new = _stored(kind, raw)
         known = self._objects[kind].get(new.meta.key)
-        if known and known.meta.uid == new.meta.uid and _older(new.meta, known.meta):
+        if known and _older(new.meta, known.meta):
+            return None
+        if int(new.meta.resource_version) <= self._ended[kind].get(new.meta.uid, -1):
             return None
         if known:
             self._unlink(kind, known)
@@ -80,6 +84,7 @@ class Mirror:
             return None
         self._unlink(kind, known)
         del self._objects[kind][key]
+        self._ended[kind][known.meta.uid] = int(raw["metadata"].get("resourceVersion", known.meta.resource_version))
         return _schedule_of(known)
 
     def replace(self, kind: str, listed: Iterable[Raw], list_version: str) -> set[Key]:
@@ -96,6 +101,7 @@ class Mirror:
                 self._unlink(kind, known)
                 del self._objects[kind][key]
                 changed.add(_schedule_of(known))
+        self._ended[kind].clear()
         return changed
 
     def schedules(self, namespace: str | None = None) -> list[Key]:

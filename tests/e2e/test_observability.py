@@ -58,6 +58,6 @@ def test_a_servers_metrics_count_the_questions_it_answers(pair: Pair) -> None:
         tally = unfailing(load.stop())
     path = f"{pair.schedule.service}/metrics"
     text = pair.plant.cluster.kubectl("get", "--raw", path, step="read the server's metrics")
-    answered = dict((labels["code"], value) for labels, value in _samples(text)["eagle_inference_requests_total"])
+    answered = {labels["code"]: value for labels, value in _samples(text)["eagle_inference_requests_total"]}
     assert answered["200"] >= tally.asked
     assert [labels["model"] for labels, value in _samples(text)["eagle_model_ready"] if value] == [MODEL_NAME]

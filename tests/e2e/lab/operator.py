@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eagledemo.kube import Cluster
 from eagledemo.organizations import OPERATOR_NAMESPACE, OPERATOR_RELEASE
-from tests.support.api import Api, Object
+from tests.support.api import Api, Object, RefusedError
 from tests.support.cluster import wait_for
 
 from eagle_contract.api import names
@@ -60,9 +60,12 @@ class Operator:
         return self._kubectl("logs", f"deployment/{_DEPLOYMENT}", "--namespace", OPERATOR_NAMESPACE, f"--tail={lines}")
 
     def metrics(self) -> str:
-        """What Prometheus reads."""
+        """What Prometheus reads. Raises RefusedError while there is no operator to ask."""
         path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services/{_DEPLOYMENT}:metrics/proxy/metrics"
-        return self._kubectl("get", "--raw", path)
+        answer = self.api.connection.get(path, headers=dict(self.api.headers))
+        if answer.is_error:
+            raise RefusedError(answer.status_code, answer.text)
+        return answer.text
 
     def _scale(self, replicas: int) -> None:
         words = ("scale", f"deployment/{_DEPLOYMENT}", "--namespace", OPERATOR_NAMESPACE)

@@ -1,0 +1,192 @@
+"""The queue: each key once, never two workers on one key, failures later and later."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+from eagle_operator.workqueue import WorkQueue
+
+Handle = Callable[[str], Awaitable[None]]
+
+
+def again(_: str, error: Exception) -> bool:
+    return True
+
+
+@asynccontextmanager
+async def working(
+    queue: WorkQueue[str], handle: Handle, workers: int = 1, failed: object = again
+) -> AsyncIterator[None]:
+    """Workers on the queue while the context lasts."""
+    tasks = [asyncio.create_task(queue.work(handle, failed)) for _ in range(workers)]  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_a_key_that_waits_is_not_added_twice() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    for key in ("a", "b", "a", "a"):
+        queue.add(key)
+    assert len(queue) == 2
+    async with working(queue, handle):
+        await until(lambda: len(seen) == 2)
+    assert seen == ["a", "b"]
+
+
+async def test_no_two_workers_are_on_one_key_and_none_of_its_events_is_lost() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    at_work: Counter[str] = Counter()
+    most, looks = 0, 0
+    gate = asyncio.Event()
+
+    async def handle(key: str) -> None:
+        nonlocal most, looks
+        at_work[key] += 1
+        most, looks = max(most, at_work[key]), looks + 1
+        await gate.wait()
+        at_work[key] -= 1
+
+    async with working(queue, handle, workers=4):
+        queue.add("a")
+        await until(lambda: at_work["a"] == 1)
+        queue.add("a")
+        queue.add("a")
+        await asyncio.sleep(0)
+        gate.set()
+        await until(lambda: looks == 2)
+    assert most == 1
+
+
+async def test_other_keys_go_on_while_one_is_slow() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    done: list[str] = []
+
+    async def handle(key: str) -> None:
+        if key == "slow":
+            await asyncio.Event().wait()
+        done.append(key)
+
+    async with working(queue, handle, workers=2):
+        for key in ("slow", "a", "b"):
+            queue.add(key)
+        await until(lambda: done == ["a", "b"])
+
+
+async def test_a_failure_is_tried_again_after_growing_pauses_until_it_goes_well() -> None:
+    queue: WorkQueue[str] = WorkQueue(first_delay=0.01, longest_delay=0.03)
+    loop = asyncio.get_running_loop()
+    moments: list[float] = []
+    told: list[str] = []
+
+    async def handle(key: str) -> None:
+        moments.append(loop.time())
+        if len(moments) <= 4:
+            raise ValueError(str(len(moments)))
+
+    def failed(key: str, error: Exception) -> bool:
+        told.append(str(error))
+        return True
+
+    async with working(queue, handle, failed=failed):
+        queue.add("a")
+        await until(lambda: len(moments) == 5)
+        pauses = [after - before for before, after in pairwise(moments)]
+        assert all(pause >= least for pause, least in zip(pauses, [0.01, 0.02, 0.03, 0.03], strict=True))
+    assert told == ["1", "2", "3", "4"]
+
+
+async def test_after_success_the_pauses_begin_anew() -> None:
+    queue: WorkQueue[str] = WorkQueue(first_delay=0.01, longest_delay=60)
+    outcomes = iter([False, False, True, False, True])
+    looks = 0
+
+    async def handle(key: str) -> None:
+        nonlocal looks
+        looks += 1
+        good = next(outcomes)
+        if good and looks < 5:
+            queue.add(key)
+        if not good:
+            raise ValueError
+
+    async with working(queue, handle):
+        queue.add("a")
+        await until(lambda: looks == 5)
+
+
+async def test_a_failure_that_is_not_worth_it_is_not_tried_again() -> None:
+    queue: WorkQueue[str] = WorkQueue(first_delay=0.0)
+    looks: list[str] = []
+
+    async def handle(key: str) -> None:
+        looks.append(key)
+        if key == "a":
+            raise ValueError
+
+    async with working(queue, handle, failed=lambda key, error: False):
+        queue.add("a")
+        queue.add("b")
+        await until(lambda: looks == ["a", "b"])
+        await asyncio.sleep(0.02)
+    assert looks == ["a", "b"]
+
+
+async def test_of_several_times_for_a_key_the_earliest_counts_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    async with working(queue, handle):
+        queue.add_after("a", 3600)
+        queue.add_after("a", 0.02)
+        queue.add_after("a", 0.04)
+        queue.add_after("b", 0.06)
+        await until(lambda: "b" in seen)
+    assert seen == ["a", "b"]
+
+
+async def test_a_time_that_has_passed_is_now() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    async with working(queue, handle):
+        queue.add_after("a", -5)
+        await until(lambda: seen == ["a"])
+        queue.add_after("a", 0)
+        await until(lambda: seen == ["a", "a"])
+
+
+async def test_keys_come_in_the_order_of_their_times() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    async with working(queue, handle):
+        for key, seconds in (("late", 0.06), ("early", 0.01), ("middle", 0.03)):
+            queue.add_after(key, seconds)
+        await until(lambda: len(seen) == 3)
+    assert seen == ["early", "middle", "late"]

@@ -237,6 +237,7 @@ class Cluster:
         if code == 404 and isinstance(
             write, Adopt | DeleteJob | EndJob | MarkRecorded | SetScheduleStatus | SetVersionStatus
         ):
+            await self._refresh_target(write)
             return TransientError(f"{what}: the object is gone")
         if code == 409:
             await self._refresh_target(write)

@@ -81,7 +81,8 @@ class Reconciler:
             except InvalidSpecError as error:
                 metrics.WRITES.labels(kind, "invalid").inc()
                 reason = "NameConflict" if "is there that is not" in str(error) else "InvalidSchedule"
-                for saying in refused(world, reason, str(error), now).writes:
+                as_written = self._mirror.world(world.schedule.meta.key, self._admission.waiting) or world
+                for saying in refused(as_written, reason, str(error), now).writes:
                     await self._cluster.write(saying)
                 return False
             except TransientError:

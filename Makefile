@@ -36,15 +36,16 @@ lint: venv
 	@helm/sync-crds --check
 
 unit: venv
-	@$(VENV)/pytest tests/unit --quiet
+	@$(VENV)/pytest tests/unit --quiet -n auto --dist loadfile
 
-# The last line is pytest's, over every test there is.
+# The unit tests use every core; those against the cluster share it, so they run one after the other.
 test: venv ## every test, with a real cluster and real images; sets up all of it
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory cluster
 	@$(MAKE) --no-print-directory images
 	@$(MAKE) --no-print-directory unit-in-image
-	@$(VENV)/pytest tests/unit tests/api tests/e2e
+	@$(VENV)/pytest tests/unit -n auto --dist loadfile
+	@$(VENV)/pytest tests/api tests/e2e
 
 unit-in-image: venv ## the unit tests once more, with the Python that the images have
 	@dev/images/unit_tests

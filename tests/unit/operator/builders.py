@@ -198,8 +198,8 @@ def trained(
             "serving_image": image,
         }
     )
-    known = {"Trained": ("True", "Completed")}
-    status = with_conditions(status, {**known, **({"Validated": validated} if validated else {})})
+    known: dict[str, Conclusion] = {"Trained": ("True", "Completed")}
+    status = with_conditions(status, {**known, "Validated": validated} if validated else known)
     return with_conditions(status, {"Serving": serving}, generation=serving_generation) if serving else status
 
 
@@ -235,7 +235,7 @@ def in_service(*stretches: tuple[str, str]) -> TrainingScheduleStatus:
 
 def job(name: str | None = None, *, slot: datetime | None = SLOT, **changes: Any) -> Job:
     """A slot's Job as Kubernetes makes it: suspended."""
-    identity = {"owner_uid": CRON_JOB_UID, "owner_kind": "CronJob", "created": slot or SLOT}
+    identity: dict[str, Any] = {"owner_uid": CRON_JOB_UID, "owner_kind": "CronJob", "created": slot or SLOT}
     known: dict[str, Any] = {"schedule": NAME, "suspended": True, "slot": slot, "deadline_seconds": 7200}
     chosen = name or (slot_name(slot) if slot else f"{NAME}-m-1")
     who = {key: changes.pop(key) for key in ("owner_uid", "owner_kind", "created", "deleting") if key in changes}

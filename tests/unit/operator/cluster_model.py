@@ -70,6 +70,7 @@ class ClusterModel:
     crash_after: int | None = None
     """How many writes the operator does before it ends, once."""
     counter: int = 1
+    rested_at: tuple[object, ...] = ()
 
     # --- the operator
 
@@ -97,6 +98,8 @@ class ClusterModel:
     def settle(self) -> None:
         """Looks until there is nothing to write; AssertionError if that does not come soon."""
         looks = 0
+        if self._signature() == self.rested_at:
+            return
         while True:
             try:
                 due = self.look()
@@ -105,9 +108,14 @@ class ClusterModel:
                 continue
             if not due.writes:
                 assert due.look_again is None or due.look_again > self.now, "looks again at once, for nothing"
+                self.rested_at = self._signature()
                 return
             looks += 1
             assert looks <= LOOKS, f"does not settle: {[_told(write) for write in due.writes]}"
+
+    def _signature(self) -> tuple[object, ...]:
+        """Changes whenever a look might find something else: every change of an object counts."""
+        return (self.counter, self.now, dict(self.waiting), list(self.jobs), list(self.pods.values()))
 
     def write(self, write: Write) -> None:
         """Do one write. Raises ConflictError, or CrashError after the write that is the last."""
@@ -155,8 +163,10 @@ class ClusterModel:
 
     def _apply(self, manifest: Manifest) -> None:
         if manifest["kind"] == "CronJob":
+            self.counter += 1
             self.cron_job = b.cron_job_of(manifest)
         elif manifest["kind"] == "Service":
+            self.counter += 1
             self.service = manifest
         else:
             old = self.deployment
@@ -312,14 +322,19 @@ class ClusterModel:
             return
         told = served_models(deployment) or "[]"
         bad = any(model["digest"] in self.bad_models for model in json.loads(told))
-        refusal = {"last_exit_code": 21, "last_exit_message": "the digest is wrong", "phase": "Running"}
+        refusal: dict[str, Any] = {"last_exit_code": 21, "last_exit_message": "the digest is wrong", "phase": "Running"}
         self.pods = {uid: pod for uid, pod in self.pods.items() if not pod.models}
         server = b.server(models=told, **(refusal if bad else {}))
         self.pods[server.meta.uid] = server
-        count = 0 if bad else 1
-        self.deployment = replace(
-            deployment, observed_generation=deployment.meta.generation, replicas=1, updated=1, available=count
+        rolled_out = replace(
+            deployment,
+            observed_generation=deployment.meta.generation,
+            replicas=1,
+            updated=1,
+            available=0 if bad else 1,
         )
+        if rolled_out != deployment:
+            self.deployment = replace(rolled_out, meta=self._touched(deployment.meta))
 
     # --- people
 

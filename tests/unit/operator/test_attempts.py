@@ -1,5 +1,7 @@
 """How an attempt ended, from what is left of its Job and pods."""
 
+from typing import Any
+
 import pytest
 from tests.unit.operator import builders as b
 
@@ -177,5 +179,5 @@ def test_a_job_that_runs_has_not_ended() -> None:
         ({"unschedulable": "0/1 nodes", "started": True}, ""),
     ],
 )
-def test_a_waiting_pods_problem_is_one_sentence(facts: dict[str, object], told: str) -> None:
+def test_a_waiting_pods_problem_is_one_sentence(facts: dict[str, Any], told: str) -> None:
     assert waiting_problem(b.pod(**{"phase": "Pending", "started": False, **facts})) == told

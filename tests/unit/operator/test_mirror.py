@@ -227,7 +227,7 @@ def queue(mirror: Mirror, *, enabled: bool = True) -> tuple[list[str], int, dict
 
 
 def slot_run(mirror: Mirror, state: str = "Queued", **job: Any) -> None:
-    order = {"trigger": "Schedule", "scheduledTime": raw.TIME}
+    order: dict[str, Any] = {"trigger": "Schedule", "scheduledTime": raw.TIME}
     mirror.remember("ModelVersion", raw.model_version(SLOT_JOB, state=state, **order))
     mirror.remember("Job", raw.job(SLOT_JOB, slot=raw.TIME, **job))
 

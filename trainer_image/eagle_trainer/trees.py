@@ -4,6 +4,7 @@ Calibration costs no node of its own: its slope is multiplied into every leaf an
 the first tree, of which exactly one is reached.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,10 @@ from typing import Any
 import lightgbm as lgb
 
 from eagle_trainer.errors import ConversionFailed
+
+
+_TINY = 1.0000000180025095e-35
+"""Up to here LightGBM takes a value for 0 when it predicts (its kZeroThreshold, 1e-35 in single precision)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,16 @@ def _add_split(table: TreeTable, item: Mapping[str, Any]) -> int:
     threshold = float(item["threshold"])
     # Where training met no missing value, LightGBM takes one for 0.
     missing_true = bool(item["default_left"]) if item["missing_type"] == "NaN" else threshold >= 0.0
-    return _add_node(table, feature=int(item["split_feature"]), threshold=threshold, missing_true=missing_true)
+    return _add_node(
+        table, feature=int(item["split_feature"]), threshold=_beside_zero(threshold), missing_true=missing_true
+    )
+
+
+def _beside_zero(threshold: float) -> float:
+    """The threshold that sends values as they are where LightGBM sends them after taking the tiny ones for 0."""
+    if -_TINY <= threshold < 0.0:
+        return math.nextafter(-_TINY, -math.inf)
+    return _TINY if 0.0 <= threshold < _TINY else threshold
 
 
 def _add_node(table: TreeTable, *, feature: int, threshold: float, missing_true: bool) -> int:

@@ -115,11 +115,11 @@ def _single_difference(graph: ort.InferenceSession, feed: dict[str, Floats]) -> 
 
 
 def _threshold_difference(candidate: Candidate, rows: Floats, random: np.random.Generator) -> tuple[float, int]:
-    """Real rows with one feature moved onto a split's threshold, just below, and just above it."""
+    """Rows that reach a split, with its feature moved onto the threshold, just below, and just above it."""
     trees = candidate.trees
     nodes: Integers = np.sort(random.choice(len(trees.features), min(_THRESHOLDS, len(trees.features)), replace=False))
     feature, threshold = np.array(trees.features)[nodes], np.array(trees.thresholds)[nodes]
-    base = rows[np.arange(len(nodes)) % len(rows)]
+    base = _rows_at(trees, nodes, rows[np.arange(len(nodes)) % len(rows)])
     alone = session(tree_graph(trees, rows.shape[1]))
     worst = 0.0
     for value in (threshold, np.nextafter(threshold, -np.inf), np.nextafter(threshold, np.inf)):
@@ -128,6 +128,39 @@ def _threshold_difference(candidate: Candidate, rows: Floats, random: np.random.
         given = sigmoid(alone.run(None, {"features": moved})[0][:, 0])
         worst = max(worst, _difference(given, _expected(candidate, moved)))
     return worst, 3 * len(nodes)
+
+
+def _rows_at(trees: TreeTable, nodes: Integers, rows: Floats) -> Floats:
+    """The rows, each with as few features as possible changed so that it comes by its node.
+
+    A row that takes another way through the tree would not notice a wrong threshold.
+    """
+    above, on_true = _ways_up(trees)
+    changed = rows.copy()
+    for row, node in zip(changed, nodes.tolist(), strict=True):
+        low, high = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
+        while (parent := above[node]) >= 0:
+            feature, threshold = trees.features[parent], trees.thresholds[parent]
+            if on_true[node]:
+                high[feature] = min(high[feature], threshold)
+            else:
+                low[feature] = max(low[feature], threshold)
+            node = parent
+        wanted = (low > -np.inf) | (high < np.inf)
+        astray = wanted & ~((row > low) & (row <= high))
+        row[astray] = np.where(high < np.inf, high, np.nextafter(low, np.inf))[astray]
+    return changed
+
+
+def _ways_up(trees: TreeTable) -> tuple[list[int], list[bool]]:
+    """Every node's parent (-1 for a root), and whether it is reached where the parent's split is true."""
+    above, on_true = [-1] * len(trees.features), [False] * len(trees.features)
+    for node in range(len(trees.features)):
+        if not trees.true_leafs[node]:
+            above[trees.true_nodes[node]], on_true[trees.true_nodes[node]] = node, True
+        if not trees.false_leafs[node]:
+            above[trees.false_nodes[node]] = node
+    return above, on_true
 
 
 def _run(candidate: Candidate, graph: ort.InferenceSession, feed: dict[str, Floats]) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from eagle_trainer.errors import InsufficientData
 from eagle_trainer.series import SECOND, Flags, Floats, Integers, Series, Telemetry
 
-_STEADY = 0.5
+_STEADY = 0.2
 """From this concentration of the phases on (0 to 1) the rows have a phase of their own within the period."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,12 +103,22 @@ def install_organization(cluster: Cluster, organization: Organization, images: d
     )
 
 
-def remove_organization(cluster: Cluster, organization: Organization) -> None:
-    """Remove an organization with everything in its namespace: schedules, versions, keys, databases."""
-    step = f"remove the organization {organization.id}"
-    words = ("--namespace", OPERATOR_NAMESPACE, "--ignore-not-found")
-    cluster.helm("uninstall", organization.release, *words, step=step)
-    cluster.kubectl("delete", "namespace", organization.namespace, "--ignore-not-found", step=step)
+def has_organization(cluster: Cluster, organization: Organization, label: str = "") -> bool:
+    """Tell whether the organization's namespace is there and carries the label `NAME=VALUE`, if one is given."""
+    selector = f"kubernetes.io/metadata.name={organization.namespace}" + (f",{label}" if label else "")
+    words = ("get", "namespaces", "--selector", selector, "--output", "name")
+    return bool(cluster.kubectl(*words, step=f"look for the organization {organization.id}").strip())
+
+
+def remove_organizations(cluster: Cluster, organizations: Sequence[Organization]) -> None:
+    """Remove organizations with everything in their namespaces: schedules, versions, keys, databases."""
+    for organization in organizations:
+        words = ("--namespace", OPERATOR_NAMESPACE, "--ignore-not-found")
+        cluster.helm("uninstall", organization.release, *words, step=f"remove the organization {organization.id}")
+    namespaces = [organization.namespace for organization in organizations]
+    if namespaces:
+        step = f"remove {', '.join(namespaces)}"
+        cluster.kubectl("delete", "namespace", *namespaces, "--ignore-not-found", step=step)
 
 
 def remove_operator(cluster: Cluster) -> None:

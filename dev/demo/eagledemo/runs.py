@@ -113,6 +113,17 @@ def wait_for_service(
     return wait_for(cluster, SCHEDULES, schedule, namespace, served, what=what, seconds=seconds, seen=seen)
 
 
+def wait_for_old_pods(cluster: Cluster, namespace: str, schedule: str, *, seconds: float) -> None:
+    """Wait until no serving pod of a schedule is on its way out any more."""
+    step = "wait for the end of replaced pods"
+    selector = f"{names.NAME_LABEL}=eagle-serving,{names.SCHEDULE_LABEL}={schedule}"
+    pods = cluster.list("pods", namespace, selector=selector, step=step)
+    leaving = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+    if leaving:
+        words = ("wait", "pod", *leaving, "--namespace", namespace, "--for", "delete", "--timeout", f"{seconds:.0f}s")
+        cluster.kubectl(*words, step=step, seconds=seconds + 30)
+
+
 def reject(cluster: Cluster, namespace: str, version: str, reason: str) -> None:
     """Turn a version down: if it is in service, the last good one goes back."""
     change = {"spec": {"approval": {"decision": "Rejected", "reason": reason}}}

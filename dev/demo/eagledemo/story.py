@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _WIDTH = 100
-_QUIET_SECONDS = 15.0
+_QUIET_SECONDS = 20.0
 
 
 @dataclass

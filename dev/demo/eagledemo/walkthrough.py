@@ -21,6 +21,7 @@ from eagledemo.organizations import Organization, is_built_here
 from eagledemo.questions import Moment
 from eagledemo.steps import PREPARED
 from eagledemo.story import Story
+from eagledemo.teardown import DEMO_LABEL
 from eagledemo.telling import accuracy_line, answer_line, ending, progress_line, serving_line, tally_line
 
 _TRAINING_SECONDS = 900.0
@@ -116,7 +117,10 @@ class Walkthrough:
         for case in (self._acme, self._hydra):
             organization = case.organization
             self._story.now(organization.id, f"helm upgrade --install {organization.release} helm/eagle-organization …")
-            organizations.install_organization(self._cluster, organization, self._images)
+            _refuse_strangers(self._cluster, organization)
+            organizations.install_organization(
+                self._cluster, organization, self._images, f"namespace.labels.{DEMO_LABEL}"
+            )
             self._story.now(organization.id, "its PostgreSQL starts")
             database.install_database(self._cluster, organization, self._images["EAGLE_POSTGRES_IMAGE"])
             now = datetime.now(UTC).replace(tzinfo=None)
@@ -251,7 +255,9 @@ class Walkthrough:
         )
         self._story.say(f"ordered {ordered}, with parameters: {{learning_rate: 0.04}} for this run alone")
         version = self._into_service(case, ordered)
-        self._story.say(f"the client: {tally_line(client.wait_for_answers(version['status']['version']))}")
+        client.wait_for_answers(version["status"]["version"])
+        self._wait_for_old_pods()
+        self._story.say(f"the client: {tally_line(client.tally())}")
         return version
 
     def _roll_back(self, client: load.Load, first: Object, second: Object) -> None:
@@ -269,14 +275,31 @@ class Walkthrough:
         )
         self._story.now(case.organization.id, f"{first['status']['version']} is back in service")
         client.wait_for_answers(first["status"]["version"], more_than=before)
+        self._wait_for_old_pods()
+
+    def _wait_for_old_pods(self) -> None:
+        """Until they are gone somebody may still ask them."""
+        self._story.now("acme", "the client goes on until the old pod is gone")
+        runs.wait_for_old_pods(self._cluster, self._acme.namespace, self._acme.name, seconds=_ROLLOUT_SECONDS)
 
     def _closing(self) -> None:
-        words = ("get", "trainingschedules,modelversions", "--all-namespaces")
-        self._story.say(self._cluster.kubectl(*words, step="look at the result"))
+        for resource in ("trainingschedules", "modelversions"):
+            self._story.say(f"$ kubectl get {resource} --all-namespaces")
+            self._story.say(self._cluster.kubectl("get", resource, "--all-namespaces", step="look at the result"))
         self._ask_both()
         places = [(c.namespace, c.service, c.model, _question_file(c, 0)) for c in (self._acme, self._hydra)]
         self._story.say(ending(self._cluster, places))
         self._story.say(f"took {self._story.elapsed().strip()} (minutes:seconds)")
+
+
+def _refuse_strangers(cluster: Cluster, organization: Organization) -> None:
+    """Raise StepError when somebody else's organization has the demo's name."""
+    present = organizations.has_organization
+    if present(cluster, organization) and not present(cluster, organization, DEMO_LABEL):
+        raise StepError(
+            f"onboard the organization {organization.id}",
+            f"the namespace {organization.namespace} is there and is not the demo's: it lacks the label {DEMO_LABEL}",
+        )
 
 
 def _question_file(case: Case, position: int) -> Path:

@@ -238,7 +238,8 @@ def job(name: str | None = None, *, slot: datetime | None = SLOT, **changes: Any
     identity: dict[str, Any] = {"owner_uid": CRON_JOB_UID, "owner_kind": "CronJob", "created": slot or SLOT}
     known: dict[str, Any] = {"schedule": NAME, "suspended": True, "slot": slot, "deadline_seconds": 7200}
     chosen = name or (slot_name(slot) if slot else f"{NAME}-m-1")
-    who = {key: changes.pop(key) for key in ("owner_uid", "owner_kind", "created", "deleting") if key in changes}
+    named = ("owner_uid", "owner_kind", "created", "deleting")
+    who: dict[str, Any] = {key: changes.pop(key) for key in named if key in changes}
     return Job(meta=meta(chosen, **{**identity, **who}), **{**known, **changes})
 
 

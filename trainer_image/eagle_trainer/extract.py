@@ -19,6 +19,10 @@ THE_ASSET = "asset"
 """The name of the only asset where the schedule names no asset column."""
 
 
+NO_KIND = "none"
+"""The kind of events whose kind column is empty."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Range:
     """The moments since <= t < until that are read."""
@@ -45,12 +49,19 @@ def _telemetry(source: Source, spec: TrainingScheduleSpec, resolved: Resolved, s
     table = spec.source.telemetry
     mapping = spec.source.column_mapping or {}
     measured = {mapping.get(column, column): column for column in spec.source.continuous_columns}
+    if len(measured) < len(spec.source.continuous_columns):
+        raise InvalidConfiguration("source.columnMapping must give every column a sensor name of its own")
     unknown = [sensor for sensor in resolved.sensors if sensor not in measured]
     if unknown:
         raise InvalidConfiguration(
             f"features.include names {unknown[0]!r}, which is none of the sensors: {', '.join(sorted(measured))}"
         )
     columns = tuple(measured[sensor] for sensor in resolved.sensors)
+    if spec.label.column in columns:
+        raise InvalidConfiguration(
+            f"label.column {spec.label.column!r} must not be a sensor as well: the model would see its own answer;"
+            " take it out of source.continuousColumns"
+        )
     until = span.until - timedelta(seconds=table.latency_seconds or 0)
     label = spec.label.column
     if table.layout == "Long":
@@ -205,7 +216,7 @@ def _coded(rows: Rows, assets: tuple[str, ...] | None) -> tuple[tuple[str, ...],
 def _kinds(rows: Rows, column: str | None) -> tuple[tuple[str, ...], Integers]:
     if column is None:
         return ("",), np.zeros(rows.count, np.int64)
-    return _codes(rows.others[column])
+    return _codes(pc.fill_null(rows.others[column].cast(pa.string()), NO_KIND))
 
 
 def _codes(array: pa.Array) -> tuple[tuple[str, ...], Integers]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from kubernetes import client, config
 
 from eagle_contract.api import names, resolve
-from eagle_contract.bundle import BundleError, KeyRing, Signer, Verifier, fetch, open_store
+from eagle_contract.bundle import BundleError, KeyRing, Signer, StoreUnavailable, Verifier, fetch, open_store
 from eagle_trainer import machine
 from eagle_trainer.errors import InvalidConfiguration, StoreFailed
 from eagle_trainer.judge import Champion, NotComparable
@@ -124,7 +124,7 @@ def _champion(order: Order, destination: Destination) -> Champion | NotComparabl
     try:
         verifier = Verifier.from_folder(Path(names.VERIFICATION_FOLDER))
         bundle = fetch(destination.store, active.uri, active.digest, keyring=destination.keyring, verifier=verifier)
-    except (BundleError, OSError) as error:
+    except (BundleError, StoreUnavailable, OSError) as error:
         say("warning", f"the version in service cannot be compared: {error}")
         return NotComparable(active.version, str(error)[:900])
     return Champion(label=active.version, bundle=bundle)

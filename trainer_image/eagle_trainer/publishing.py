@@ -19,6 +19,7 @@ from eagle_contract.bundle import (
     ObjectStore,
     PublishedArtifact,
     Signer,
+    StoreUnavailable,
     publish,
 )
 from eagle_trainer import card, machine
@@ -81,7 +82,7 @@ def publish_trained(trained: Trained, task: Task, run: Run, destination: Destina
             keyring=destination.keyring,
             signer=destination.signer,
         )
-    except BundleError as error:
+    except (BundleError, StoreUnavailable) as error:
         raise StoreFailed(str(error)) from error
 
 

@@ -13,7 +13,6 @@ import lightgbm as lgb
 
 from eagle_trainer.errors import ConversionFailed
 
-
 _TINY = 1.0000000180025095e-35
 """Up to here LightGBM takes a value for 0 when it predicts (its kZeroThreshold, 1e-35 in single precision)."""
 

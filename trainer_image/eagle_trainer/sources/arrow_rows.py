@@ -37,7 +37,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 def _micros(table: pa.Table, request: Request) -> Integers:
     column = table.column(str(request.time))
-    if pa.types.is_date(column.type):
+    if pa.types.is_date(column.type) or pa.types.is_null(column.type):
         column = column.cast(pa.timestamp("us"))
     if not pa.types.is_timestamp(column.type):
         raise InvalidConfiguration(

@@ -1,4 +1,8 @@
-"""PostgreSQL through ADBC: Arrow from the wire, in a session that cannot write."""
+"""PostgreSQL through ADBC: Arrow from the wire, in one transaction that cannot write.
+
+The transaction is read-only itself, not by a default of the session that a declared query could change; once it has
+read, PostgreSQL lets nobody make it read-write. It sees one snapshot, so all tables are of the same moment.
+"""
 
 import time
 from collections.abc import Callable
@@ -17,13 +21,14 @@ T = TypeVar("T")
 
 _TRANSIENT = ("08", "40", "53", "57")
 """SQLSTATE classes that may pass: connection, rollback, resources, operator intervention."""
+_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
 _DELAYS_SECONDS = (1.0, 3.0, 9.0)
 _STATEMENT_TIMEOUT_SECONDS = 1800
 _CONNECT_TIMEOUT_SECONDS = 15
 
 
 class Database:
-    """The organization's database. Every session is read-only and has a statement time-out."""
+    """The organization's database: a read-only transaction with a statement time-out."""
 
     def __init__(self, uri: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         if not uri.startswith(("postgresql://", "postgres://")):
@@ -57,11 +62,11 @@ class Database:
         if self._connection is None:
             mark = "&" if "?" in self._uri else "?"
             options = "" if "connect_timeout=" in self._uri else f"{mark}connect_timeout={_CONNECT_TIMEOUT_SECONDS}"
-            connection = dbapi.connect(self._uri + options, autocommit=True)
+            connection = dbapi.connect(self._uri + options, autocommit=False)
             with connection.cursor() as cursor:
-                cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-                cursor.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT_SECONDS}s'")
-                cursor.execute("SET TIME ZONE 'UTC'")
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                cursor.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT_SECONDS}s'")
+                cursor.execute("SET LOCAL TIME ZONE 'UTC'")
             self._connection = connection
         return self._connection
 
@@ -78,8 +83,10 @@ class Database:
 
 
 def _may_pass(error: DatabaseError) -> bool:
-    state = error.sqlstate or ""
-    return state[:2] in _TRANSIENT or not state
+    """The driver gives no SQLSTATE for what went wrong while connecting: there the words must do."""
+    if error.sqlstate:
+        return error.sqlstate[:2] in _TRANSIENT
+    return not any(words in str(error) for words in _REFUSALS)
 
 
 def _ended(request: Request, error: DatabaseError) -> Exception:
@@ -99,7 +106,9 @@ def _sentence(error: DatabaseError) -> str:
         if start in text:
             text = text[text.index(start) :].removeprefix("ERROR: ").removeprefix("FATAL: ")
             break
-    return text.split(" Query was:")[0][:600]
+    for end in (" Query was:", " LINE 1:", " SQLSTATE:", " Vendor code:"):
+        text = text.split(end)[0]
+    return text[:600]
 
 
 def _statement(request: Request, shape: pa.Schema) -> str:

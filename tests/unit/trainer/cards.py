@@ -92,7 +92,7 @@ def _scored(*, assets: int, hours: int, failures: int, noise: float, seed: int) 
         mine = (asset == code) & (ahead > 0) & (ahead <= 24)
         target[mine] = 1.0
         margin[mine] += 11.0 * np.sqrt(1 - ahead[mine] / 26) * (random.random() > 0.2)
-    drift = np.convolve(random.normal(size=len(asset)), np.ones(6) / 2.4, mode="same")
+    drift = np.convolve(random.normal(size=len(asset)), np.ones(6) / 2.4, mode="same")[: len(asset)]
     samples = Samples(row=np.arange(len(asset)), asset=asset, time=time, until=time + 24 * HOUR, target=target)
     kept = (asset != 1) | (np.arange(len(asset)) % hours < 300) | (np.arange(len(asset)) % hours > 420)
     events = LabelEvents(asset=owner, start=end - 24 * HOUR, end=end, positive=np.ones(failures, bool))

@@ -1,0 +1,115 @@
+"""Rounds are chosen where rows are new; the same data and seed give the same trees, on any number of CPUs."""
+
+import numpy as np
+import pytest
+from tests.unit.trainer.arrays import feature_rows, plan, series
+from tests.unit.trainer.models import fitted
+
+from eagle_trainer import fit
+from eagle_trainer.parameters import checked_parameters
+from eagle_trainer.series import Flags, Floats
+
+
+def model_bytes(*, threads: int = 1, seed: int = 7) -> bytes:
+    return (
+        fitted(threads=threads, seed=seed, parameters={"bagging_fraction": "0.7", "extra_trees": "true"})
+        .candidate()
+        .model
+    )
+
+
+def test_the_same_data_and_seed_give_the_same_bytes() -> None:
+    assert model_bytes() == model_bytes()
+
+
+def test_more_threads_give_the_same_bytes() -> None:
+    assert model_bytes(threads=1) == model_bytes(threads=2)
+
+
+def test_another_seed_gives_another_model() -> None:
+    assert model_bytes(seed=7) != model_bytes(seed=8)
+
+
+def test_the_seeds_of_one_model_differ_from_each_other() -> None:
+    texts = [booster.model_to_string() for booster in fitted().boosters]
+    assert len(texts) == fit.SEEDS
+    assert len(set(texts)) == fit.SEEDS
+
+
+def test_a_sequence_of_blocks_gives_the_trees_of_a_matrix() -> None:
+    import lightgbm as lgb
+
+    model = fitted()
+    parameters = checked_parameters({"num_iterations": "5"})
+    settings = fit.lightgbm_parameters(parameters, seed=7, threads=1)
+    matrix = lgb.Dataset(model.blocks.matrix(np.arange(model.blocks.rows)), label=model.target, params=settings)
+    everything = np.arange(model.blocks.rows)
+    sequence = fit.dataset(model.blocks, everything, model.target, parameters, seed=7, threads=1)
+    trees = [lgb.train(settings, data, num_boost_round=5).trees_to_dataframe() for data in (matrix, sequence)]
+    np.testing.assert_array_equal(trees[0]["threshold"], trees[1]["threshold"])
+    np.testing.assert_array_equal(trees[0]["value"], trees[1]["value"])
+
+
+@pytest.fixture(scope="module")
+def noisy() -> tuple[Floats, Floats, list[tuple[Flags, Flags]]]:
+    """A target that only the newest value of the first sensor tells, with noise, and folds over its rows."""
+    random = np.random.default_rng(3)
+    values = random.normal(size=(1200, 3))
+    target = (values[:, 0] + random.normal(0, 0.7, 1200) > 1.0).astype(float)
+    owner = np.repeat(np.arange(3), 400)
+    return values, target, [(owner != fold, owner == fold) for fold in range(3)]
+
+
+def chosen(noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]], **given: str) -> fit.RoundsChoice:
+    values, target, folds = noisy
+    parameters = checked_parameters({"num_leaves": "7", **given})
+    _, blocks = feature_rows(series(values), plan(lags=(), windows=()))
+    rows = np.arange(1200)
+    data = fit.dataset(blocks, rows, target, parameters, seed=7, threads=1)
+    return fit.choose_rounds(
+        data, blocks.matrix, target, folds, parameters, seed=7, threads=1, pulse=lambda share: None
+    )
+
+
+def test_rounds_are_those_of_the_lowest_loss_on_rows_of_other_folds(
+    noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]],
+) -> None:
+    choice = chosen(noisy, learning_rate="0.3")
+    assert choice.rounds == int(np.argmin(choice.log_losses)) + 1
+    assert len(choice.log_losses) < 60, "it stops once the loss rises"
+    assert sorted(choice.checked.tolist()) == list(range(1200))
+
+
+def test_out_of_fold_margins_know_the_truth_but_not_by_heart(
+    noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]],
+) -> None:
+    choice = chosen(noisy)
+    target = noisy[1][choice.checked]
+    assert 0.7 < np.mean((choice.margins > 0) == (target == 1.0)) < 0.95
+
+
+def test_folds_of_one_class_are_passed_over(noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]]) -> None:
+    values, target, folds = noisy
+    nothing = [(fit_rows & (target == 0.0), check) for fit_rows, check in folds]
+    choice = chosen((values, target, nothing), num_iterations="30")
+    assert choice.rounds == 30
+    assert len(choice.checked) == 0
+
+
+def test_the_pulse_tells_how_much_is_done_and_may_end_the_work() -> None:
+    class Enough(Exception):
+        pass
+
+    model, shares = fitted(), list[float]()
+
+    def pulse(share: float) -> None:
+        shares.append(share)
+        if share > 0.5:
+            raise Enough
+
+    parameters = checked_parameters({"num_iterations": "6"})
+    rows = np.arange(model.blocks.rows)
+    data = fit.dataset(model.blocks, rows, model.target, parameters, seed=7, threads=1)
+    with pytest.raises(Enough):
+        fit.fit_seeds(data, parameters, rounds=6, seed=7, threads=1, pulse=pulse)
+    assert shares == pytest.approx([(done + 1) / 18 for done in range(10)])

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from eagle_contract.api.types import ApiModel, Time, keyed
+from eagle_contract.api.types import ApiModel, Count, Time, keyed
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 
@@ -14,7 +14,7 @@ class Condition(ApiModel):
 
     type: Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z]*$")]
     status: ConditionStatus
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    observed_generation: Count | None = None
     last_transition_time: Time
     reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
     message: Annotated[str, Field(max_length=2048)] = ""

@@ -195,8 +195,8 @@ class TrainingScheduleSpec(ApiModel):
                 fieldPath=".features.lagSeconds",
             ),
             rule(
-                "!has(self.serving) || !has(self.serving.mode) ||"
-                " (self.serving.mode == 'Existing') == has(self.serving.deploymentName)",
+                "!has(self.serving) || (has(self.serving.mode) && self.serving.mode == 'Existing')"
+                " == has(self.serving.deploymentName)",
                 "must have deploymentName with mode Existing, and not with another mode",
                 fieldPath=".serving",
             ),
@@ -330,7 +330,7 @@ class Statistics(ApiModel):
 class TrainingScheduleStatus(ApiModel):
     """What the operator saw and did; written by the operator alone."""
 
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    observed_generation: Count | None = None
     effective: Effective | None = None
     conditions: Conditions = []
     last_schedule_time: Time | None = None

@@ -18,7 +18,8 @@ import yaml
 from eagle_contract.api.names import API_VERSION, GROUP
 from eagle_trainer.series import SECOND, Flags, Integers, micros
 
-HORIZON_PERIODS = 48
+HORIZON_SHARE = 0.1
+"""The schedule's horizon as a part of a life: twice the time that a machine spends in the last state."""
 _DWELL = (0.65, 0.20, 0.10, 0.05)
 """The part of a life that a machine spends in each state, on average."""
 _ERROR_CHANCE = (0.002, 0.006, 0.020, 0.050)
@@ -81,7 +82,8 @@ def synthesize(
     _write_events(folder, random, fleet, names, grid)
     _write_machines(folder, random, names)
     schedule = folder / "schedule.yaml"
-    spec = _schedule(sensor_names, period_seconds, days)
+    horizon = max(round(HORIZON_SHARE * life), 1) * period_seconds
+    spec = _schedule(sensor_names, period_seconds, days, horizon)
     schedule.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
     return Synthetic(folder=folder, schedule=schedule, rows=rows, failures=int(fleet.failed.sum()))
 
@@ -182,7 +184,7 @@ def _write(folder: Path, table: str, columns: dict[str, Any]) -> None:
     pa.parquet.write_table(pa.table(columns), folder / f"{table}.parquet")
 
 
-def _schedule(sensors: list[str], period_seconds: int, days: int) -> dict[str, Any]:
+def _schedule(sensors: list[str], period_seconds: int, days: int, horizon_seconds: int) -> dict[str, Any]:
     events = [
         {"name": name, "table": table, "timeColumn": "ts", "assetColumn": "machine_id", "kindColumn": kind}
         for name, table, kind in (("error", "errors", "error_id"), ("maintenance", "maintenance", "component"))
@@ -209,7 +211,7 @@ def _schedule(sensors: list[str], period_seconds: int, days: int) -> dict[str, A
             },
             "label": {
                 "failures": {"table": "failures", "timeColumn": "ts", "assetColumn": "machine_id"},
-                "horizonSeconds": HORIZON_PERIODS * period_seconds,
+                "horizonSeconds": horizon_seconds,
             },
             "features": {"lagSeconds": [period_seconds], "rollingWindows": [6, 24]},
             "model": {"name": "synthetic-failure", "thresholds": {"failureProbability": "0.5"}},

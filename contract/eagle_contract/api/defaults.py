@@ -59,6 +59,7 @@ class Resolved:
 _RESERVED_FIELDS = {
     "retry": "retry",
     "history_limits": "historyLimits",
+    "deletion_policy": "deletionPolicy",
     "monitoring": "monitoring",
     "notifications": "notifications",
 }

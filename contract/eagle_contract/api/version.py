@@ -74,8 +74,8 @@ class ModelVersionSpec(ApiModel):
                 fieldPath=".approval",
             ),
             rule(
-                "self.trigger != 'Schedule' || has(self.scheduledTime)",
-                "must have scheduledTime with trigger Schedule; use trigger Manual to train now",
+                "(self.trigger == 'Schedule') == has(self.scheduledTime)",
+                "must have scheduledTime with trigger Schedule, and not with another trigger",
             ),
             rule(
                 "(self.trigger == 'Import') == has(self.artifact)",

@@ -13,7 +13,6 @@ from tests.e2e.lab.pair import Pair, unfailing
 from tests.e2e.lab.schedule import condition
 from tests.e2e.lab.store import Vault, opened_vault
 from tests.e2e.lab.watch import watched
-from tests.support.cluster import wait_for
 
 from eagle_contract.api import names
 from eagle_contract.bundle import BundleContents, BundleIdentity, publish
@@ -116,11 +115,7 @@ def test_a_broken_bundle_is_never_ready_and_the_last_good_version_goes_on(
     ):
         digest = schedule.version(pair.second)["status"]["result"]["artifact"]["digest"]
         schedule.decide(pair.second, "Approved", f"not knowing of the {broken.__name__}")
-        wait_for(
-            lambda: condition(schedule.version(pair.second), "Serving")["reason"] == "RolloutFailed",
-            "the rollout to be given up",
-            timeout=120,
-        )
+        schedule.until_reason(pair.second, "Serving", "RolloutFailed")
         schedule.until_serving(pair.first)
         tally = unfailing(load.stop())
 
@@ -143,11 +138,7 @@ def test_a_mended_bundle_goes_in_when_it_is_approved_again(workshop: Workshop) -
     schedule, second = workshop.pair.schedule, workshop.pair.second
     with one_flipped_byte(workshop):
         schedule.decide(second, "Approved", "not knowing that a byte is wrong")
-        wait_for(
-            lambda: condition(schedule.version(second), "Serving")["reason"] == "RolloutFailed",
-            "the rollout to be given up",
-            timeout=120,
-        )
+        schedule.until_reason(second, "Serving", "RolloutFailed")
         schedule.until_serving(workshop.pair.first)
     schedule.decide(second, "Approved", "the byte is right again")
     schedule.until_serving(second)

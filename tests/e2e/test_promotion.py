@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from tests.e2e.lab.pair import Pair
 from tests.e2e.lab.schedule import condition
-from tests.support.cluster import wait_for
 
 
 @pytest.fixture
@@ -22,13 +21,10 @@ def _deployed(pair: Pair) -> str:
 
 
 def test_with_the_policy_manual_a_version_that_passed_waits_for_a_word(begun: Pair) -> None:
-    version = begun.schedule.version(begun.schedule.train())
+    name = begun.schedule.train()
+    version = begun.schedule.until_reason(name, "Serving", "NotPromoted")
     assert condition(version, "Validated")["status"] == "True"
-    name = version["metadata"]["name"]
-    wait_for(lambda: condition(begun.schedule.version(name), "Serving")["reason"], "a word on the new version")
-    serving = condition(begun.schedule.version(name), "Serving")
-    assert (serving["status"], serving["reason"]) == ("False", "NotPromoted")
-    assert "waits for an approval" in serving["message"]
+    assert "waits for an approval" in condition(version, "Serving")["message"]
     assert begun.active == begun.first
 
     begun.schedule.decide(name, "Approved", "it is good")
@@ -41,31 +37,28 @@ def test_with_the_policy_manual_a_version_that_passed_waits_for_a_word(begun: Pa
 
 def test_a_rejected_version_that_is_approved_after_all_goes_in(begun: Pair) -> None:
     begun.schedule.decide(begun.second, "Rejected", "no")
-    wait_for(
-        lambda: condition(begun.schedule.version(begun.second), "Serving")["reason"] == "Rejected",
-        "the word to be seen",
-    )
+    begun.schedule.until_reason(begun.second, "Serving", "Rejected")
     begun.schedule.decide(begun.second, "Approved", "after all")
     begun.schedule.until_serving(begun.second)
 
 
 def test_a_pin_holds_a_version_and_its_end_changes_nothing_at_once(begun: Pair) -> None:
     schedule = begun.schedule
-    schedule.change(serving={"pin": {"version": begun.second, "reason": "held for the audit"}})
-    status = schedule.until_serving(begun.second)["status"]
+    schedule.decide(begun.second, "Approved", "in service, until there is a pin")
+    schedule.until_serving(begun.second)
+    schedule.change(serving={"pin": {"version": begun.first, "reason": "held for the audit"}})
+    status = schedule.until_serving(begun.first)["status"]
     assert status["servingHistory"][0]["reason"] == "Pinned"
-    wait_for(
-        lambda: condition(schedule.version(begun.second), "Serving")["reason"] == "Pinned", "the version to say so"
-    )
+    schedule.until_reason(begun.first, "Serving", "Pinned")
 
-    schedule.decide(begun.first, "Approved", "again, but there is a pin")
+    schedule.decide(begun.second, "Approved", "again, but there is a pin")
     schedule.until("Ready", "True")
-    assert begun.active == begun.second
+    assert begun.active == begun.first
 
     models = _deployed(begun)
     schedule.change(serving={"pin": None})
     schedule.until("Serving", "True", "Serving")
-    assert begun.active == begun.second
+    assert begun.active == begun.first
     assert _deployed(begun) == models
 
 

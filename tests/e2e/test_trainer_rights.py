@@ -24,14 +24,14 @@ class AtWork:
     pod_uid: str
     caller: Api
 
-    def status_of(self, version: str, **status: object) -> Object:
+    def status_of(self, run: str, /, **status: object) -> Object:
         """A ModelVersion of which only the status is said."""
-        metadata = {"name": version, "namespace": self.schedule.namespace}
+        metadata = {"name": run, "namespace": self.schedule.namespace}
         return {"apiVersion": API, "kind": "ModelVersion", "metadata": metadata, "status": status}
 
-    def report(self, version: str, **status: object) -> Object:
+    def report(self, run: str, /, **status: object) -> Object:
         """Report as a trainer does."""
-        return self.caller.apply(self.status_of(version, **status), names.TRAINER_MANAGER, "status", force="true")
+        return self.caller.apply(self.status_of(run, **status), names.TRAINER_MANAGER, "status", force="true")
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def _progress() -> Object:
     return {"step": "probe", "percent": 1, "updatedTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def _refusal(at_work: AtWork, version: str, **status: object) -> str:
+def _refusal(at_work: AtWork, run: str, /, **status: object) -> str:
     with pytest.raises(RefusedError) as refused:
-        at_work.report(version, **status)
+        at_work.report(run, **status)
     return refused.value.message
 
 

@@ -9,8 +9,8 @@ from eagledemo.asker import Tally
 from eagledemo.load import Load, asking
 from tests.e2e.lab.line import MODEL_NAME, calm_windows
 from tests.e2e.lab.plant import Plant
-from tests.e2e.lab.schedule import Schedule, condition
-from tests.support.cluster import local_images, wait_for
+from tests.e2e.lab.schedule import Schedule
+from tests.support.cluster import local_images
 
 from eagle_contract.api import names
 
@@ -28,6 +28,7 @@ class Pair:
         """Bring `first` into service, whatever a test before left behind."""
         if self.active != self.first:
             self.schedule.decide(self.second, "Rejected", "a test begins")
+            self.schedule.until_reason(self.second, "Serving", "Rejected")
         self.schedule.until_serving(self.first)
 
     @property
@@ -65,7 +66,7 @@ def trained_pair(plant: Plant) -> Pair:
     schedule = plant.schedule("pair", promotion={"policy": "Manual"})
     first = schedule.train(parameters={"num_leaves": "5"})
     second = schedule.train(parameters={"num_leaves": "6"})
-    wait_for(lambda: condition(schedule.version(second), "Serving")["reason"], "both versions to be judged")
+    schedule.until_reason(second, "Serving", "NotPromoted")
     schedule.decide(first, "Approved", "the first of all")
     schedule.until_serving(first)
     return Pair(plant, schedule, first, second)

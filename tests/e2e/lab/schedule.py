@@ -124,6 +124,15 @@ class Schedule:
 
         return self._wait(arrived, f"{version} to be {' or '.join(states)}", seconds)
 
+    def until_reason(self, version: str, kind: str, *reasons: str, seconds: float = ROLLOUT_SECONDS) -> Object:
+        """The version once its condition has one of the reasons."""
+
+        def arrived() -> Object | None:
+            seen = self.version(version)
+            return seen if condition(seen, kind)["reason"] in reasons else None
+
+        return self._wait(arrived, f"{version} to be {kind} {' or '.join(reasons)}", seconds)
+
     def until_serving(self, version: str, *, seconds: float = ROLLOUT_SECONDS) -> Object:
         """The schedule once the version is in service and its rollout is over."""
 

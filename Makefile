@@ -16,6 +16,7 @@ help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 venv: .venv/.ready ## make the Python environment, locked by hash
+	@:
 
 .venv/.ready: requirements/dev.txt pyproject.toml dev/venv
 	@dev/venv
@@ -60,7 +61,7 @@ cluster:
 bench: venv ## measure speed, memory and growth
 	@$(VENV)/pytest tests/bench
 
-demo: ## two organizations with real data, from nothing to two models in service (about 10 minutes)
+demo: ## two organizations with real data, from nothing to two models in service (about 5 minutes, the first time 15)
 	@dev/demo/demo up
 
 demo-down: ## remove what the demo has put into the cluster

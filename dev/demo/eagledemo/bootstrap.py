@@ -84,6 +84,6 @@ def _opening(own: bool) -> str:
             "  acme   a fleet of 20 machines: which one fails within 24 hours? Trained by the slot of its schedule.",
             "  hydra  a hydraulic rig: does its pump leak? Trained because a person orders it.",
             f"Everything happens on {place}.",
-            "The first time programs and images are built (about 10 minutes); after that it takes about 6 minutes.",
+            "The first time programs and images are built (about a quarter of an hour); then it takes about 5 minutes.",
         ]
     )

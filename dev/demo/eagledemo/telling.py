@@ -58,7 +58,7 @@ def tally_line(tally: Tally) -> str:
     return f"{tally.asked} questions, {tally.failed} failed, slowest {tally.slowest_seconds:.2f} s ({shares})"
 
 
-def ending(cluster: Cluster, places: Sequence[tuple[str, str, str, Path]]) -> str:
+def ending(cluster: Cluster, places: Sequence[tuple[str, str, str, Path]], *, local: bool) -> str:
     """Return what the reader may do next. `places` are namespace, Service, model and a file with a question."""
     lines = [
         "To go on:",
@@ -72,4 +72,5 @@ def ending(cluster: Cluster, places: Sequence[tuple[str, str, str, Path]]) -> st
             f"  kubectl --namespace {namespace} port-forward service/{service} {port}:80 &",
             f"  curl --data @{file.relative_to(REPOSITORY)} localhost:{port}/v2/models/{model}/infer",
         ]
-    return "\n".join([*lines, "To take it down: make demo-down (the organizations), make cluster-down (the cluster)"])
+    down = "make demo-down (the organizations)" + (", make cluster-down (the cluster)" if local else "")
+    return "\n".join([*lines, f"To take it down: {down}"])

@@ -84,7 +84,7 @@ class Walkthrough:
     """Runs the steps and tells the reader of them. Every step may be repeated on a cluster where it was done before."""
 
     def __init__(self, cluster: Cluster, story: Story, paths: Paths) -> None:
-        self._cluster, self._story = cluster, story
+        self._cluster, self._story, self._paths = cluster, story, paths
         self._images = organizations.built_images(paths.images_env)
         self._acme, self._hydra = fleet(), rig()
         self._given_up = Event()
@@ -288,7 +288,7 @@ class Walkthrough:
             self._story.say(self._cluster.kubectl("get", resource, "--all-namespaces", step="look at the result"))
         self._ask_both()
         places = [(c.namespace, c.service, c.model, _question_file(c, 0)) for c in (self._acme, self._hydra)]
-        self._story.say(ending(self._cluster, places))
+        self._story.say(ending(self._cluster, places, local=self._cluster.kubeconfig == self._paths.admin_kubeconfig))
         self._story.say(f"took {self._story.elapsed().strip()} (minutes:seconds)")
 
 

@@ -181,3 +181,9 @@ def test_rows_that_come_and_go_do_not_blow_up_the_timeline() -> None:
 
 def test_the_same_training_gives_the_same_card() -> None:
     assert render(card()) == render(card())
+
+
+def test_the_number_of_cpus_changes_no_card() -> None:
+    content = CARDS["good"]
+    cards = [render(replace(content, parameters={**content.parameters, "num_threads": n})) for n in (1, 8)]
+    assert cards[0] == cards[1]

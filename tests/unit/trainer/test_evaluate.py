@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.unit.trainer.arrays import PERIOD, START, STEP, events, samples_at
 
-from eagle_trainer import evaluate
+from eagle_trainer import evaluate, metrics
 from eagle_trainer.evaluate import Scored
 from eagle_trainer.series import Floats
 
@@ -120,8 +120,8 @@ def test_the_shift_of_the_base_rate_is_told() -> None:
 def test_skill_is_zero_for_the_base_rate_and_one_for_the_truth() -> None:
     target = np.repeat([0.0, 1.0], [90, 10])
     rate = np.full(100, 0.2)
-    assert evaluate.skill(evaluate.metrics.log_loss(rate, target), target, 0.2) == 0.0
-    assert evaluate.skill(evaluate.metrics.log_loss(target, target), target, 0.2) == pytest.approx(1.0)
+    assert evaluate.skill(metrics.log_loss(rate, target), target, 0.2) == 0.0
+    assert evaluate.skill(metrics.log_loss(target, target), target, 0.2) == pytest.approx(1.0)
 
 
 def compared(first: Floats, second: Floats | None) -> evaluate.Comparison:

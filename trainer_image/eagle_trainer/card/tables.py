@@ -28,6 +28,8 @@ _FIGURES: Sequence[tuple[str, str, str]] = (
     ("training_base_rate", "Base rate, training", "dangerous rows among those it learned from"),
     ("base_rate", "Base rate, holdout", "dangerous rows among those it is judged on"),
 )
+_OF_THE_RUN = ("metric", "num_threads", "seed", "verbosity")
+"""Parameters that say nothing of the model: the same model has the same card wherever it was trained."""
 _BASELINES: Sequence[tuple[str, Mapping[str, str]]] = (
     ("Most frequent answer", {"accuracy": "majority_accuracy"}),
     ("Base rate", {"average_precision": "base_rate_average_precision", "log_loss": "base_rate_log_loss"}),
@@ -149,7 +151,8 @@ def recipe(card: CardInput) -> Markup:
         ("Confident from", resolved.confidence),
         ("Seed", str(resolved.seed)),
     ]
-    return _facts(facts + [(short(name), short(str(value))) for name, value in sorted(card.parameters.items())])
+    told = {name: value for name, value in card.parameters.items() if name not in _OF_THE_RUN}
+    return _facts(facts + [(short(name), short(str(value))) for name, value in sorted(told.items())])
 
 
 def proof(card: CardInput) -> Markup:

@@ -77,6 +77,42 @@ def test_as_much_as_the_installation_allows_is_allowed() -> None:
     assert b.conclusion(b.schedule_status(due), "Ready") == ("True", "Reconciled")
 
 
+BROKEN = {"timeZone": "Nowhere/Town", "concurrencyPolicy": "Replace"}
+
+
+def test_a_run_is_followed_to_its_end_although_the_schedule_was_broken_meanwhile() -> None:
+    of = b.schedule(**BROKEN)
+    pod = decided(b.world(b.version(status=b.running(None)), of=of, jobs=(b.running_job(),), pods=(b.pod(),)))
+    assert b.version_status(pod).reporter_uid == "uid-pod"
+    assert b.conclusion(b.schedule_status(pod), "Ready") == ("False", "InvalidTimeZone")
+    ended = b.running().model_copy(update={"result": b.result()})
+    end = decided(b.world(b.version(status=ended), of=of, jobs=(b.running_job(complete=True, pods=0),)))
+    assert b.conclusion(b.version_status(end), "Validated") == ("True", "AllChecksPassed")
+    vanished = decided(b.world(b.version(status=b.running()), of=of))
+    assert b.conclusion(b.version_status(vanished), "Trained") == ("False", "JobDeleted")
+
+
+def test_a_run_that_was_let_go_as_the_schedule_broke_is_admitted() -> None:
+    due = decided(b.world(b.version(status=b.queued()), of=b.schedule(**BROKEN), jobs=(b.running_job(),)))
+    assert b.version_status(due).state == "Running"
+
+
+def test_a_run_of_a_broken_schedule_can_be_cancelled() -> None:
+    waiting, job = b.version(status=b.queued(), cancelled=True), b.job()
+    due = decided(b.world(waiting, of=b.schedule(**BROKEN), jobs=(job,)))
+    assert b.version_status(due).state == "Cancelled"
+    assert "DeleteJob" in b.kinds(due)
+    going = b.version(status=b.running(), cancelled=True)
+    assert "EndJob" in b.kinds(decided(b.world(going, of=b.schedule(**BROKEN), jobs=(b.running_job(),))))
+
+
+@pytest.mark.parametrize("status", [b.queued(), None], ids=["waiting", "new"])
+def test_no_run_of_a_broken_schedule_begins(status: Any) -> None:
+    order = b.version(f"{b.NAME}-m-1", status, trigger="Manual", slot=None)
+    due = decided(b.world(order, of=b.schedule(**BROKEN)))
+    assert b.kinds(due) == ["Report", "SetScheduleStatus"]
+
+
 # --- the order of writes
 
 

@@ -21,21 +21,17 @@ from eagle_operator.domain.world import Installation, Job, Manifest, Version, Wo
 from eagle_operator.domain.writes import Adopt, Create, Plan, Report, SetScheduleStatus, SetVersionStatus, Write
 
 State = tuple[ConditionStatus, str, str]
+Problem = tuple[str, str]
+"""Why a schedule cannot be as it is: a reason of the Ready condition, and a sentence."""
 _AFTER_THE_SLOT = timedelta(seconds=2)
 
 
 def plan(world: World, installation: Installation, defaults: InstallationDefaults, now: datetime) -> Plan:
     """All that is due for the schedule, in the order in which it must be written."""
     resolved = resolve(world.schedule.spec, defaults)
-    problem = _problem(world, resolved, installation)
-    if problem:
-        return _refuse(world, problem, now)
-    try:
-        ticking = clock.tick(world, resolved, installation, now)
-    except timetable.InvalidTimeZoneError as error:
-        return _refuse(world, ("InvalidTimeZone", str(error)), now)
-    except timetable.InvalidTimetableError as error:
-        return _refuse(world, ("InvalidSchedule", str(error)), now)
+    ticking = _problem(world, resolved, installation) or _tick(world, resolved, installation, now)
+    if not isinstance(ticking, clock.ClockStep):
+        return _held(world, ticking, resolved, installation, now)
 
     orphans = tuple(Adopt(version, world.schedule.meta) for version in world.versions if not version.meta.owner_uid)
     world = replace(world, versions=tuple(version for version in world.versions if version.meta.owner_uid))
@@ -75,7 +71,32 @@ def refused(world: World, reason: str, message: str, now: datetime) -> Plan:
     return _refuse(world, (reason, message), now)
 
 
-def _problem(world: World, resolved: Resolved, installation: Installation) -> tuple[str, str] | None:
+def _tick(world: World, resolved: Resolved, installation: Installation, now: datetime) -> clock.ClockStep | Problem:
+    try:
+        return clock.tick(world, resolved, installation, now)
+    except timetable.InvalidTimeZoneError as error:
+        return ("InvalidTimeZone", str(error))
+    except timetable.InvalidTimetableError as error:
+        return ("InvalidSchedule", str(error))
+
+
+def _held(world: World, problem: Problem, resolved: Resolved, installation: Installation, now: datetime) -> Plan:
+    """The plan for a schedule that cannot be as it is: nothing begins, and what is under way goes on to its end."""
+    under_way = [version for version in world.versions if version.meta.owner_uid and _is_under_way(world, version)]
+    steps = [runs.advance(world, version, resolved, installation, now) for version in under_way]
+    steps = [_judged(world, step, resolved, now) for step in steps]
+    told = _refuse(world, problem, now)
+    return Plan((*_run_writes(steps), *told.writes), _next_look(step.look_again for step in steps))
+
+
+def _is_under_way(world: World, version: Version) -> bool:
+    job = world.job(names.attempt_job_name(version.meta.name, 1))
+    let_go = job is not None and not job.suspended
+    cancelled = version.spec.cancellation is not None
+    return version.status.state == "Running" or (version.status.state == "Queued" and (let_go or cancelled))
+
+
+def _problem(world: World, resolved: Resolved, installation: Installation) -> Problem | None:
     wanted = world.schedule.spec.organization_id
     if world.organization != wanted:
         found = f"is labelled {world.organization!r}" if world.organization else "has no organization label"
@@ -100,7 +121,7 @@ def _problem(world: World, resolved: Resolved, installation: Installation) -> tu
     return _too_large(world, installation)
 
 
-def _too_large(world: World, installation: Installation) -> tuple[str, str] | None:
+def _too_large(world: World, installation: Installation) -> Problem | None:
     for part, amounts in training_job.resources(world.schedule, installation).items():
         for name, asked in amounts.items():
             most = installation.max_trainer.get(name)
@@ -110,7 +131,7 @@ def _too_large(world: World, installation: Installation) -> tuple[str, str] | No
     return None
 
 
-def _refuse(world: World, problem: tuple[str, str], now: datetime) -> Plan:
+def _refuse(world: World, problem: Problem, now: datetime) -> Plan:
     status = _with(world.schedule.status, world, "Ready", ("False", *problem), now)
     for kind in ("Training", "Serving"):
         if conditions.find(status.conditions, kind) is None:

@@ -140,7 +140,10 @@ class _Run:
         slot = self.version.spec.scheduled_time
         if slot is None or self.resolved.concurrency_policy != "Replace":
             return False
-        return timetable.next_slot(self.resolved.schedule, self.resolved.time_zone, slot) <= self.now
+        try:
+            return timetable.next_slot(self.resolved.schedule, self.resolved.time_zone, slot) <= self.now
+        except (timetable.InvalidTimeZoneError, timetable.InvalidTimetableError):
+            return False
 
     def _outdated(self) -> bool:
         not_before, slot = self.world.schedule.status.not_before, self.version.spec.scheduled_time

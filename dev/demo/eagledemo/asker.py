@@ -47,6 +47,12 @@ class Asker:
         self._lock = threading.Lock()
         self.over = threading.Event()
 
+    @property
+    def asked(self) -> int:
+        """How many questions have been asked so far."""
+        with self._lock:
+            return self._tally.asked
+
     def run(self) -> None:
         """Ask until `over` is set, and tell how it goes."""
         workers = [threading.Thread(target=self._work, args=(number % 2 == 0,)) for number in range(WORKERS)]

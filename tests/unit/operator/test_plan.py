@@ -77,7 +77,7 @@ def test_as_much_as_the_installation_allows_is_allowed() -> None:
     assert b.conclusion(b.schedule_status(due), "Ready") == ("True", "Reconciled")
 
 
-BROKEN = {"timeZone": "Nowhere/Town", "concurrencyPolicy": "Replace"}
+BROKEN: dict[str, Any] = {"timeZone": "Nowhere/Town", "concurrencyPolicy": "Replace"}
 
 
 def test_a_run_is_followed_to_its_end_although_the_schedule_was_broken_meanwhile() -> None:

@@ -1,0 +1,170 @@
+"""Letting Jobs go while answers are late, lost or wrong: never more at once than the limits say, and nobody forgotten.
+
+The API server's part is played here, because a real one cannot be made to lose an answer on demand.
+"""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.unit.operator import builders as b
+from tests.unit.operator import raw
+
+from eagle_operator.cluster import Cluster, TransientError
+from eagle_operator.domain.world import Job, Meta
+from eagle_operator.mirror import Key, Mirror
+from eagle_operator.reconcile import Admission
+from eagle_operator.settings import from_environment
+from eagle_operator.workqueue import WorkQueue
+
+ORGANIZATIONS = ("org-a", "org-b", "org-c")
+SETTINGS = from_environment({"EAGLE_TRAINER_IMAGE": "t", "EAGLE_SERVING_IMAGE": "s", "MAX_CONCURRENT_RUNS": "2"})
+
+
+class Answers(Cluster):
+    """An API server that takes an unsuspend, and whose answers may get lost."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self.mirror = mirror
+        self.let_go: list[str] = []
+        self.takes_it = True
+        self.answers = True
+        self.tells_how_it_is = True
+        self.stored: dict[str, raw.Raw] = {}
+
+    async def unsuspend(self, job: Job) -> None:
+        self.let_go.append(job.meta.namespace)
+        if self.takes_it:
+            self.stored[job.meta.namespace] = a_job(job.meta.namespace, 2, suspend=False)
+        if not self.answers:
+            raise TransientError("time-out")
+
+    async def refresh(self, kind: str, meta: Meta) -> None:
+        if not self.tells_how_it_is:
+            raise TransientError("time-out")
+        self.mirror.refresh(kind, self.stored.get(meta.namespace, a_job(meta.namespace)))
+
+
+def a_job(namespace: str, version: int = 1, **more: Any) -> raw.Raw:
+    made = raw.job(b.slot_name(), version, slot=raw.TIME, uid=f"uid-{namespace}", **more)
+    made["metadata"]["namespace"] = namespace
+    return made
+
+
+@pytest.fixture
+def mirror() -> Mirror:
+    """Three organizations, each with one run that waits."""
+    mirror = Mirror()
+    for namespace in ORGANIZATIONS:
+        order = {"trigger": "Schedule", "scheduledTime": raw.TIME}
+        objects = {
+            "TrainingSchedule": raw.schedule(),
+            "ModelVersion": raw.model_version(b.slot_name(), state="Queued", **order),  # type: ignore[arg-type]
+            "Job": a_job(namespace),
+        }
+        for kind, made in objects.items():
+            made["metadata"]["namespace"] = namespace
+            mirror.remember(kind, made)
+    return mirror
+
+
+@pytest.fixture
+def server(mirror: Mirror) -> Answers:
+    return Answers(mirror)
+
+
+@pytest.fixture
+def queue() -> WorkQueue[Key]:
+    return WorkQueue()
+
+
+@pytest.fixture
+def admission(mirror: Mirror, server: Answers, queue: WorkQueue[Key]) -> Admission:
+    """Admits two at once."""
+    return Admission(mirror, server, queue, SETTINGS)
+
+
+async def test_as_many_go_as_may_and_the_others_learn_why_they_wait(admission: Admission, server: Answers) -> None:
+    await admission.admit()
+    assert server.let_go == ["org-a", "org-b"]
+    assert {key[0]: waiting.reason for key, waiting in admission.waiting.items()} == {"org-c": "WaitingForSlot"}
+
+
+async def test_who_was_let_go_and_not_seen_back_yet_keeps_the_place(admission: Admission, server: Answers) -> None:
+    for _ in range(3):
+        await admission.admit()
+    assert server.let_go == ["org-a", "org-b"]
+
+
+async def test_who_was_seen_back_counts_once(admission: Admission, server: Answers, mirror: Mirror) -> None:
+    await admission.admit()
+    mirror.remember("Job", a_job("org-a", 3, suspend=False))
+    done = {"conditions": [{"type": "Complete", "status": "True"}]}
+    mirror.remember("Job", a_job("org-b", 3, suspend=False, status=done))
+    await admission.admit()
+    assert server.let_go == ["org-a", "org-b", "org-c"]
+
+
+async def test_an_unsuspend_without_an_answer_is_looked_up_and_counts_when_it_went(
+    admission: Admission, server: Answers, mirror: Mirror
+) -> None:
+    server.answers = False
+    await admission.admit()
+    await admission.admit()
+    assert server.let_go == ["org-a", "org-b"]
+    assert all(job and not job.suspended for job in (mirror.job((o, b.slot_name())) for o in ("org-a", "org-b")))
+
+
+async def test_an_unsuspend_that_did_not_go_is_tried_again(admission: Admission, server: Answers) -> None:
+    server.answers = server.takes_it = False
+    await admission.admit()
+    server.answers = server.takes_it = True
+    await admission.admit()
+    assert server.let_go == ["org-a", "org-b"] * 2
+
+
+async def test_an_unsuspend_of_which_nothing_is_known_counts_until_something_is(
+    admission: Admission, server: Answers
+) -> None:
+    server.answers = server.takes_it = server.tells_how_it_is = False
+    await admission.admit()
+    await admission.admit()
+    assert server.let_go == ["org-a", "org-b"]
+    server.answers = server.takes_it = server.tells_how_it_is = True
+    await admission.admit()
+    assert server.let_go == ["org-a", "org-b"] * 2
+
+
+async def test_what_is_doubtful_is_looked_up_again_though_nothing_else_happens(
+    mirror: Mirror, server: Answers, queue: WorkQueue[Key]
+) -> None:
+    admission = Admission(mirror, server, queue, SETTINGS, doubt_again_seconds=0.01)
+    server.answers = server.takes_it = server.tells_how_it_is = False
+    complete = asyncio.Event()
+    complete.set()
+    work = asyncio.create_task(admission.run(complete))
+    try:
+        admission.wake()
+        async with asyncio.timeout(5):
+            while len(server.let_go) < 2:
+                await asyncio.sleep(0.001)
+            server.answers = server.takes_it = server.tells_how_it_is = True
+            while len(server.let_go) < 4:
+                await asyncio.sleep(0.001)
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_a_job_that_is_gone_leaves_its_place(admission: Admission, server: Answers, mirror: Mirror) -> None:
+    await admission.admit()
+    mirror.forget("Job", a_job("org-a", 9))
+    await admission.admit()
+    assert server.let_go == ["org-a", "org-b", "org-c"]
+
+
+async def test_a_schedule_is_looked_at_when_why_it_waits_has_changed(
+    admission: Admission, queue: WorkQueue[Key], mirror: Mirror
+) -> None:
+    await admission.admit()
+    assert len(queue) == 3

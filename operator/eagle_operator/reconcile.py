@@ -1,6 +1,7 @@
 """For one schedule: observe, decide, apply. And for all: who is admitted next."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -114,10 +115,20 @@ class Admission:
     pods do; so does one whose answer did not come, until a look at the Job itself says no.
     """
 
-    def __init__(self, mirror: Mirror, cluster: Cluster, queue: WorkQueue[Key], settings: Settings) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        cluster: Cluster,
+        queue: WorkQueue[Key],
+        settings: Settings,
+        doubt_again_seconds: float = 5.0,
+    ) -> None:
         self._mirror, self._cluster, self._queue, self._settings = mirror, cluster, queue, settings
+        self._doubt_again_seconds = doubt_again_seconds
         self._something_changed = asyncio.Event()
         self._assumed: dict[Key, Job] = {}
+        self._doubtful: dict[Key, Job] = {}
+        """Those assumed of which nobody could say yet whether they went."""
         self.waiting: dict[Key, Waiting] = {}
         """Why Jobs wait, by their keys."""
 
@@ -128,13 +139,17 @@ class Admission:
     async def run(self, ready: asyncio.Event) -> None:
         """Admit, whenever something changes; not before the mirror is complete."""
         while True:
-            await self._something_changed.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._something_changed.wait(), self._doubt_again_seconds if self._doubtful else None
+                )
             await ready.wait()
             self._something_changed.clear()
             await self.admit()
 
     async def admit(self) -> None:
         """One pass over all that wait and all that run."""
+        await asyncio.gather(*(self._doubt(key, job) for key, job in list(self._doubtful.items())))
         candidates, running, running_jobs = self._mirror.queue(enabled=self._settings.admission_enabled)
         self._assumed = {key: job for key, job in self._assumed.items() if self._still_assumed(key, job, running_jobs)}
         free = [candidate for candidate in candidates if candidate.key not in self._assumed]
@@ -169,7 +184,9 @@ class Admission:
             await self._cluster.refresh("Job", job.meta)
         except Exception:
             log.exception("cannot look at Job %s/%s; it counts as running", *key)
+            self._doubtful[key] = job
             return
+        self._doubtful.pop(key, None)
         seen = self._mirror.job(key)
         if seen is None or seen.suspended:
             self._assumed.pop(key, None)

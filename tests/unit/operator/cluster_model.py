@@ -212,11 +212,16 @@ class ClusterModel:
     # --- Kubernetes
 
     def fire(self, slot: datetime) -> None:
-        """The CronJob controller at a slot: a suspended Job, unless one is unfinished (Forbid)."""
-        busy = any(job.meta.owner_kind == "CronJob" and not job.finished for job in self.jobs.values())
+        """The CronJob controller at a slot: a suspended Job; one that is unfinished forbids it, or is replaced."""
         name = b.slot_name(slot)
-        if self.cron_job and not self.cron_job["spec"]["suspend"] and not busy and name not in self.jobs_made:
-            self._add_job(b.job(name, slot=slot, created=self.now))
+        if self.cron_job is None or self.cron_job["spec"]["suspend"] or name in self.jobs_made:
+            return
+        unfinished = [job for job in self.jobs.values() if job.meta.owner_kind == "CronJob" and not job.finished]
+        if unfinished and self.cron_job["spec"]["concurrencyPolicy"] == "Forbid":
+            return
+        for job in unfinished:
+            self.delete_job(job.meta.name)
+        self._add_job(b.job(name, slot=slot, created=self.now))
 
     def admit(self) -> None:
         """The operator's admission: the same candidates as the mirror's, one place."""

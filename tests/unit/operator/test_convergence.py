@@ -173,6 +173,7 @@ def moves(model: ClusterModel) -> dict[str, Callable[[], None]]:
         "suspend": lambda: model.change_spec(suspend=True),
         "resume": lambda: model.change_spec(suspend=None),
         "move": lambda: model.change_spec(timeZone="Europe/Berlin"),
+        "replace": lambda: model.change_spec(concurrencyPolicy="Replace"),
         "manual policy": lambda: model.change_spec(promotion={"policy": "Manual"}),
         "break": lambda: model.change_spec(timeZone="Nowhere/Town"),
         "unpin": lambda: model.pin(None),

@@ -160,6 +160,15 @@ def test_there_is_no_world_without_the_schedule(mirror: Mirror) -> None:
     assert mirror.world(KEY, {}) is None
 
 
+def test_there_is_no_world_in_a_namespace_that_ends_or_was_not_seen_yet(mirror: Mirror) -> None:
+    ending = raw.namespace(version=2)
+    ending["metadata"]["deletionTimestamp"] = raw.TIME
+    mirror.remember("Namespace", ending)
+    assert mirror.world(KEY, {}) is None
+    mirror.forget("Namespace", ending)
+    assert mirror.world(KEY, {}) is None
+
+
 def test_children_are_told_by_their_owners_uid(mirror: Mirror) -> None:
     mirror.remember("ModelVersion", raw.model_version(MANUAL))
     mirror.remember("ModelVersion", raw.model_version(f"{b.NAME}-m-2", owner="uid-of-a-former-schedule"))

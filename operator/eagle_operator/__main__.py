@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import kopf
@@ -17,7 +18,7 @@ from eagle_contract.api.names import OPERATOR_MANAGER
 from eagle_operator import metrics, watches
 from eagle_operator.cluster import Cluster
 from eagle_operator.logs import log_json_lines
-from eagle_operator.mirror import Key, Mirror
+from eagle_operator.mirror import KINDS, Key, Mirror
 from eagle_operator.reconcile import Admission, Reconciler, Resync
 from eagle_operator.settings import Settings, SettingsError, from_environment
 from eagle_operator.watches import Watcher
@@ -47,6 +48,8 @@ class Process:
         resync = Resync(mirror, cluster, queue, watches.SELECTORS)
         self.watcher = Watcher(mirror, queue, admission, resync)
         metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
+        for kind in KINDS:
+            metrics.OBJECTS.labels(kind).set_function(partial(mirror.count, kind))
         prometheus_client.start_http_server(self.settings.metrics_port)
         self._begin("resync", resync.run(self.settings.resync_seconds))
         self._begin("admission", admission.run(resync.complete))

@@ -119,11 +119,14 @@ class Mirror:
     def world(self, key: Key, waiting: Mapping[Key, Waiting]) -> World | None:
         """One schedule and all that is its own; None if there is no such schedule, or it is being deleted.
 
+        Nor is there one in a namespace that is being deleted, where every write would be refused, or that was not seen
+        yet: what its label says is not known then.
+
         Children are told by their owner's UID: a schedule deleted and made again is another schedule. A version that
         a person made, or that a backup brought back, has no owner yet and counts as the schedule's.
         """
         packed = self._objects["TrainingSchedule"].get(key)
-        if not isinstance(packed, Packed) or packed.meta.deleting:
+        if not isinstance(packed, Packed) or packed.meta.deleting or not self._open(key[0]):
             return None
         parsed = TrainingSchedule.model_validate(packed.raw)
         uid = packed.meta.uid
@@ -208,6 +211,10 @@ class Mirror:
         if raw is None or raw["metadata"].get("labels", {}).get(names.SCHEDULE_LABEL) != key[1]:
             return None
         return trim.deployment(raw)
+
+    def _open(self, namespace: str) -> bool:
+        known = self._objects["Namespace"].get(("", namespace))
+        return known is not None and not known.meta.deleting
 
     def _organization(self, namespace: str) -> str | None:
         raw = self._raw("Namespace", ("", namespace))

@@ -254,7 +254,6 @@ class Resync:
                     label = self._selectors.get(kind)
                     objects, version = await self._cluster.list_all(kind, {label: None} if label else None)
                     self._mirror.replace(kind, objects, version)
-                    metrics.OBJECTS.labels(kind).set(self._mirror.count(kind))
         except Exception:
             self._wanted |= wanted
             raise

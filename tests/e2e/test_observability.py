@@ -7,7 +7,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.lab.line import MODEL_NAME
 from tests.e2e.lab.operator import Operator
 from tests.e2e.lab.pair import Pair, unfailing
+from tests.e2e.lab.plant import API
 from tests.support.api import Object
+from tests.support.cluster import wait_for
+
+from eagle_contract.api import names
 
 
 def _samples(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
@@ -42,13 +46,24 @@ def test_the_log_of_every_pod_of_a_run_is_json_line_by_line(pair: Pair, program:
     assert all({"level", "message"} <= line.keys() for line in lines)
 
 
-def test_the_operators_metrics_count_what_it_does(pair: Pair, operator: Operator) -> None:
+def test_the_operators_metrics_count_what_it_does(operator: Operator) -> None:
     samples = _samples(operator.metrics())
-    objects = {labels["kind"]: value for labels, value in samples["eagle_mirror_objects"]}
-    assert objects["TrainingSchedule"] >= 1
     assert any(labels["result"] == "ok" and value > 0 for labels, value in samples["eagle_reconcile_total"])
     assert {labels["state"] for labels, _ in samples["eagle_runs"]} == {"running", "waiting"}
     assert not [value for values in samples.values() for _, value in values if value != value]
+
+
+def test_the_operators_metrics_say_at_once_what_there_is(pair: Pair, operator: Operator) -> None:
+    made = pair.plant.schedule("counted")
+
+    def counted() -> bool:
+        there = len(pair.plant.api.call("GET", f"/apis/{API}/{names.SCHEDULES}")["items"])
+        objects = _samples(operator.metrics())["eagle_mirror_objects"]
+        return [value for labels, value in objects if labels["kind"] == "TrainingSchedule"] == [there]
+
+    wait_for(counted, "the new schedule to be counted", timeout=20)
+    made.delete()
+    wait_for(counted, "the deleted schedule not to be counted any more", timeout=20)
 
 
 def test_a_servers_metrics_count_the_questions_it_answers(pair: Pair) -> None:

@@ -48,7 +48,7 @@ class Adopt:
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Remove a Job, if it is still as it was seen."""
+    """Remove a Job. Its name says whose it is: a slot's or an attempt's Job is never made a second time."""
 
     job: Job
 

@@ -142,7 +142,7 @@ def _all_ready(api: Api, namespaces: list[str]) -> Callable[[], bool]:
 
 
 def test_a_thousand_schedules_are_taken_up_and_taken_up_again_after_a_restart(
-    operator: Operator, namespaces: list[str]
+    operator: Operator, namespaces: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator.stop()
     operator.start()
@@ -169,7 +169,8 @@ def test_a_thousand_schedules_are_taken_up_and_taken_up_again_after_a_restart(
     finally:
         gauge.over.set()
         reader.join()
-    _tell(reference, created, ready, restarted, idle_bytes, gauge.peak_bytes)
+    with capsys.disabled():
+        _tell(reference, created, ready, restarted, idle_bytes, gauge.peak_bytes)
     assert ready / reference <= READY_WITHIN
     assert restarted / reference <= RESTARTED_WITHIN
     assert gauge.peak_bytes / idle_bytes <= MEMORY_WITHIN

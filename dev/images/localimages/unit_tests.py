@@ -20,7 +20,7 @@ _PATH = ":".join(f"{_SOURCES}/{folder}" for folder in ("contract", "operator", "
 # The tools under dev/ run with the developer's Python, and need programs that images do not have.
 _COMMAND = (
     *("/opt/venv/bin/python3", "-m", "pytest", "tests/unit", "--ignore=tests/unit/dev"),
-    *("--quiet", "-p", "no:cacheprovider"),
+    *("--quiet", "-p", "no:cacheprovider", "-n", "auto", "--dist", "loadfile"),
 )
 _ENVIRONMENT = {
     "PYTHONPATH": _PATH,

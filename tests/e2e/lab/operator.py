@@ -36,9 +36,13 @@ class Operator:
         self._kubectl(*words, "--force", "--grace-period=0", "--wait=false")
 
     def stop(self) -> None:
-        """Scale to none and wait until no operator runs."""
-        self._scale(0)
-        wait_for(lambda: not self.pods(), "the operator to end", timeout=60)
+        """Scale to none and wait until no operator runs, also when somebody brings the release up to date meanwhile."""
+
+        def ended() -> bool:
+            self._scale(0)
+            return not self.pods()
+
+        wait_for(ended, "the operator to end", timeout=90, interval=1)
 
     def start(self) -> None:
         """Scale to one and wait until it is ready."""

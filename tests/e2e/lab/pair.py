@@ -17,7 +17,7 @@ from eagle_contract.api import names
 
 @dataclass(frozen=True)
 class Pair:
-    """A schedule with the policy Manual: `first` serves when a test begins, `second` passed the gate as well."""
+    """A schedule with the policy Manual: `first` serves when a test begins, `second` passed the gate too."""
 
     plant: Plant
     schedule: Schedule
@@ -25,10 +25,9 @@ class Pair:
     second: str
 
     def begin(self) -> None:
-        """Bring `first` into service, whatever a test before left behind."""
-        if self.active != self.first:
-            self.schedule.decide(self.second, "Rejected", "a test begins")
-            self.schedule.until_reason(self.second, "Serving", "Rejected")
+        """Bring `first` into service and `second` out of it, whatever a test before left behind."""
+        self.schedule.decide(self.second, "Rejected", "a test begins")
+        self.schedule.until_reason(self.second, "Serving", "Rejected")
         self.schedule.until_serving(self.first)
 
     @property

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.e2e.lab.operator import Operator
 from tests.e2e.lab.plant import Plant
-from tests.e2e.lab.schedule import Schedule, condition
+from tests.e2e.lab.schedule import Schedule
 from tests.e2e.lab.watch import watched
 from tests.support.cluster import EAGLE_HOME, kubeconfig, wait_for
 
@@ -50,10 +50,9 @@ def test_an_operator_killed_at_every_moment_of_a_run_changes_nothing_but_the_del
         schedule.until_serving(name)
 
     assert len(_added(jobs)) == 1, jobs
-    version = schedule.version(name)
+    version = schedule.until_reason(name, "Serving", "Promoted")
     assert [version["metadata"]["name"] for version in schedule.versions()] == [name]
     assert [attempt["reason"] for attempt in version["status"]["attempts"]] == ["Completed"]
-    assert condition(version, "Serving")["reason"] == "Promoted"
     assert len(schedule.look()["status"]["servingHistory"]) == 1
     assert [event["reason"] for event in schedule.events(name)] == ["Completed"]
     assert [event["reason"] for event in schedule.events()] == ["Promoted"]

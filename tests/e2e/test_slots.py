@@ -50,7 +50,7 @@ def served(slot: Slot) -> Object:
     name = names.slot_name(slot.active.name, slot.moment)
     slot.active.until_state(name, "Succeeded")
     slot.active.until_serving(name)
-    return slot.active.version(name)
+    return slot.active.until_reason(name, "Serving", "Promoted")
 
 
 def test_a_slot_is_one_run_that_is_trained_judged_and_promoted(slot: Slot, served: Object) -> None:

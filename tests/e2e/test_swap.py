@@ -27,8 +27,8 @@ def test_no_question_fails_while_a_version_goes_in_and_is_taken_back(pair: Pair)
     assert [entry["reason"] for entry in status["servingHistory"][:2]] == ["RolledBackTo", "Promoted"]
     assert status["servingHistory"][0]["by"] == schedule.version(pair.second)["spec"]["approval"]["by"]
     assert condition(schedule.look(), "Serving")["reason"] == "RolledBack"
-    assert condition(schedule.version(pair.first), "Serving")["reason"] == "RolledBackTo"
-    assert condition(schedule.version(pair.second), "Serving")["reason"] == "Rejected"
+    schedule.until_reason(pair.first, "Serving", "RolledBackTo")
+    schedule.until_reason(pair.second, "Serving", "Rejected")
 
 
 def test_no_question_fails_while_every_pod_is_replaced(pair: Pair) -> None:

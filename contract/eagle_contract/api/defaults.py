@@ -7,7 +7,7 @@ would never reach the objects that exist.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from eagle_contract.api.schedule import Bound, TrainingScheduleSpec
+from eagle_contract.api.schedule import Bound, RetryOn, TrainingScheduleSpec
 from eagle_contract.api.version import ModelVersionSpec
 
 
@@ -19,6 +19,8 @@ class InstallationDefaults:
     time_zone: str = "Etc/UTC"
     timeout_seconds: int = 7200
     accuracy_threshold: str = "0.75"
+    retry_attempts: int = 3
+    """How many retries follow a failed attempt, after 5, 15, 45 and again 45 minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,10 @@ class Resolved:
     timeout_seconds: int
     pending_timeout_seconds: int
     concurrency_policy: Literal["Forbid", "Replace"]
+    retry_delays_seconds: tuple[int, ...]
+    retry_on: frozenset[RetryOn]
+    max_memory: str | None
+    stuck_after_seconds: int
     keep_successful: int
     keep_failed: int
     data_range_days: int
@@ -56,11 +62,12 @@ class Resolved:
     """Fields that are set, accepted and kept, but that this release does not act on."""
 
 
+_RETRY_DELAYS_SECONDS = (300, 900, *[2700] * 8)
+
 _RESERVED_FIELDS = {
-    "retry": "retry",
-    "history_limits": "historyLimits",
-    "deletion_policy": "deletionPolicy",
-    "monitoring": "monitoring",
+    "monitoring.accuracy_threshold": "monitoring.accuracyThreshold",
+    "monitoring.failure_rate_threshold": "monitoring.failureRateThreshold",
+    "monitoring.window_runs": "monitoring.windowRuns",
     "notifications": "notifications",
 }
 
@@ -74,6 +81,11 @@ def resolve(
     """The values that apply to a schedule, or to one run of it when its `order` overrides some of them."""
     base = installation or InstallationDefaults()
     features, promotion, serving, history = spec.features, spec.promotion, spec.serving, spec.history_limits
+    retry, monitoring = spec.retry, spec.monitoring
+    delays = retry.delays_seconds if retry and retry.delays_seconds is not None else None
+    retry_on: list[RetryOn] = ["TrainingFailed", "ValidationFailed"]
+    if retry and retry.retry_on is not None:
+        retry_on = retry.retry_on
     thresholds = spec.model.thresholds
     mapping = spec.source.column_mapping or {}
     measured = tuple(mapping.get(column, column) for column in spec.source.continuous_columns)
@@ -86,6 +98,10 @@ def resolve(
         timeout_seconds=_or(spec.timeout_seconds, base.timeout_seconds),
         pending_timeout_seconds=_or(spec.pending_timeout_seconds, 600),
         concurrency_policy=spec.concurrency_policy or "Forbid",
+        retry_delays_seconds=tuple(_RETRY_DELAYS_SECONDS[: base.retry_attempts] if delays is None else delays),
+        retry_on=frozenset(retry_on),
+        max_memory=str(retry.max_memory) if retry and retry.max_memory is not None else None,
+        stuck_after_seconds=_or(monitoring.stuck_after_seconds if monitoring else None, 7200),
         keep_successful=_or(history.successful if history else None, 10),
         keep_failed=_or(history.failed if history else None, 5),
         data_range_days=_or(order.data_range_days if order else None, _or(spec.source.data_range_days, 180)),
@@ -112,8 +128,15 @@ def resolve(
         max_regression=promotion.max_regression if promotion else None,
         serving_mode=(serving and serving.mode) or "Managed",
         progress_deadline_seconds=_or(serving.progress_deadline_seconds if serving else None, 300),
-        not_acted_on=tuple(wire for name, wire in _RESERVED_FIELDS.items() if getattr(spec, name) is not None),
+        not_acted_on=tuple(wire for path, wire in _RESERVED_FIELDS.items() if _is_set(spec, path)),
     )
+
+
+def _is_set(spec: TrainingScheduleSpec, path: str) -> bool:
+    found: object = spec
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found is not None
 
 
 def _or(value: int | None, default: int) -> int:

@@ -30,6 +30,7 @@ _REASONS = {
     TrainerExit.SOURCE_UNAVAILABLE: "SourceUnavailable",
     TrainerExit.INSUFFICIENT_DATA: "InsufficientData",
     TrainerExit.CONVERSION_FAILED: "ConversionFailed",
+    TrainerExit.STORE_UNAVAILABLE: "StoreUnavailable",
 }
 
 

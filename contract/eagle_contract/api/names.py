@@ -13,11 +13,14 @@ SCHEDULE_LABEL = f"{GROUP}/schedule"
 VERSION_LABEL = f"{GROUP}/model-version"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 RECORDED_LABEL = f"{GROUP}/recorded"
+RESTORED_LABEL = f"{GROUP}/restored"
+SERVED_VERSION_ANNOTATION = f"{GROUP}/served-version"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 NAME_LABEL = "app.kubernetes.io/name"
 
 SLOT_ANNOTATION = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+KUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 OPERATOR_MANAGER = "eagle-operator"
 TRAINER_MANAGER = "eagle-trainer"
@@ -50,6 +53,11 @@ def manual_prefix(schedule: str) -> str:
 def slot_name(schedule: str, slot: datetime) -> str:
     """The name Kubernetes' CronJob controller gives to the Job of a slot: minutes since the epoch."""
     return f"{schedule}-{int(slot.timestamp()) // 60}"
+
+
+def adopted_name(schedule: str, job_uid: str) -> str:
+    """The version of a Job that somebody made with `kubectl create job --from=cronjob/…`."""
+    return f"{manual_prefix(schedule)}{job_uid[:6]}"
 
 
 def attempt_job_name(version: str, attempt: int) -> str:

@@ -36,6 +36,9 @@ Parameters = Annotated[
 ]
 
 
+RetryOn = Literal["TrainingFailed", "ValidationFailed"]
+
+
 class Retry(ApiModel):
     """When a failed attempt is repeated."""
 
@@ -44,8 +47,20 @@ class Retry(ApiModel):
         Field(max_length=10, json_schema_extra=atomic(), description="Built-in default 300, 900, 2700; [] is never."),
     ] = None
     retry_on: Annotated[
-        list[Literal["TrainingFailed", "ValidationFailed"]] | None,
-        Field(max_length=2, json_schema_extra=unordered()),
+        list[RetryOn] | None,
+        Field(
+            max_length=2,
+            json_schema_extra=unordered(),
+            description="TrainingFailed: an attempt came to no model. ValidationFailed: its model did not pass the"
+            " gate. Built-in default: both.",
+        ),
+    ] = None
+    max_memory: Annotated[
+        Quantity | None,
+        Field(
+            description="After OutOfMemory the next attempt has half as much memory again, up to this limit."
+            " Absent: memory stays as it is."
+        ),
     ] = None
 
 
@@ -244,14 +259,23 @@ class TrainingScheduleSpec(ApiModel):
         ),
     ] = None
     suspend: bool | None = None
-    starting_deadline_seconds: Annotated[int | None, Field(ge=60, le=604_800)] = None
+    starting_deadline_seconds: Annotated[
+        int | None,
+        Field(ge=60, le=604_800, description="How late a slot may still begin. Built-in default 3600."),
+    ] = None
     timeout_seconds: Annotated[
         int | None, Field(ge=60, le=86_400, description="Per attempt, from admission. Built-in default 7200.")
     ] = None
     pending_timeout_seconds: Annotated[
         int | None, Field(ge=10, le=86_400, description="How long a pod may fail to start. Built-in default 600.")
     ] = None
-    concurrency_policy: Literal["Forbid", "Replace"] | None = None
+    concurrency_policy: Annotated[
+        Literal["Forbid", "Replace"] | None,
+        Field(
+            description="What a slot does while an older slot's run is under way. Forbid: it waits for its end, the"
+            " newest one only, up to startingDeadlineSeconds. Replace: it takes its place."
+        ),
+    ] = None
     retry: Retry | None = None
     history_limits: HistoryLimits | None = None
     deletion_policy: Annotated[
@@ -278,7 +302,9 @@ class Effective(ApiModel):
     timeout_seconds: Seconds | None = None
     pending_timeout_seconds: Seconds | None = None
     concurrency_policy: Annotated[str | None, Field(max_length=16)] = None
+    retry: Retry | None = None
     history_limits: HistoryLimits | None = None
+    stuck_after_seconds: Seconds | None = None
     data_range_days: Annotated[int | None, Field(ge=0, le=3650)] = None
     thresholds: Thresholds | None = None
     promotion: Promotion | None = None
@@ -314,6 +340,12 @@ class MissedSlots(ApiModel):
 
     count: Count
     last_time: Time | None = None
+    last_reason: Annotated[
+        Reason | None,
+        Field(
+            description="Why the last one was missed: Suspended, ScheduleChanged, Cancelled, TooLate or NameConflict."
+        ),
+    ] = None
 
 
 class Statistics(ApiModel):

@@ -13,6 +13,7 @@ from eagle_contract.api.types import (
     Decimal,
     Digest,
     Name,
+    Quantity,
     Reason,
     Text,
     Time,
@@ -111,7 +112,12 @@ class Attempt(ApiModel):
     finish_time: Time | None = None
     reason: Reason | None = None
     message: Text | None = None
-    log_tail: Annotated[str | None, Field(max_length=2048)] = None
+    model_digest: Annotated[
+        Digest | None, Field(description="Of the model that it came to, as in result.artifact.")
+    ] = None
+    log_tail: Annotated[
+        str | None, Field(max_length=2048, description="The log's end, of the newest attempt if it failed.")
+    ] = None
 
 
 class Progress(ApiModel):
@@ -232,11 +238,28 @@ class ModelVersionStatus(ApiModel):
     state: RunState | None = None
     version: Annotated[VersionLabel | None, Field(description="Set once, by the attempt that passes.")] = None
     conditions: Conditions = []
-    attempts: Annotated[list[Attempt], Field(max_length=11, json_schema_extra=keyed("number"))] = []
+    queued_time: Annotated[
+        Time | None,
+        Field(description="Since when it waits for its turn; a run that took a waiting one's place has its time."),
+    ] = None
+    attempts: Annotated[
+        list[Attempt],
+        Field(max_length=11, json_schema_extra=keyed("number"), description="The newest; their Jobs may be gone."),
+    ] = []
     reporter_uid: Annotated[Uid | None, Field(alias="reporterUID", description="The one pod that may report now.")] = (
         None
     )
     next_attempt_time: Time | None = None
+    retries_used: Annotated[
+        Count | None,
+        Field(description="How many of spec.retry.delaysSeconds are used up since what is trained last changed."),
+    ] = None
+    training_hash: Annotated[
+        Digest | None, Field(description="Fingerprint of what the newest attempt trains; a change is tried at once.")
+    ] = None
+    memory_limit: Annotated[
+        Quantity | None, Field(description="The trainer's memory from the next attempt on, after OutOfMemory.")
+    ] = None
     trainer_image: Annotated[str | None, Field(max_length=512, description="Recorded at admission.")] = None
     serving_image: Annotated[str | None, Field(max_length=512, description="Recorded at promotion.")] = None
     progress: Progress | None = None
@@ -265,6 +288,12 @@ NAME_RULES = [
         " use generateName: <scheduleName>-m-",
     ),
     rule("!self.metadata.name.matches('-retry-[0-9]+$')", "metadata.name must not end in '-retry-' and a number"),
+    rule(
+        "!has(self.spec.cancellation) || has(oldSelf.spec.cancellation) || !has(oldSelf.status) ||"
+        " !has(oldSelf.status.state) || !(oldSelf.status.state in ['Succeeded', 'Failed', 'Cancelled'])",
+        "spec.cancellation must not be added: the run has ended, and there is nothing to cancel; to take its model out"
+        " of service set spec.approval.decision to Rejected",
+    ),
 ]
 PRINT_COLUMNS = [
     print_column("Schedule", ".spec.scheduleName"),

@@ -18,6 +18,10 @@ BUILT_IN = Resolved(
     timeout_seconds=7200,
     pending_timeout_seconds=600,
     concurrency_policy="Forbid",
+    retry_delays_seconds=(300, 900, 2700),
+    retry_on=frozenset({"TrainingFailed", "ValidationFailed"}),
+    max_memory=None,
+    stuck_after_seconds=7200,
     keep_successful=10,
     keep_failed=5,
     data_range_days=180,
@@ -65,6 +69,15 @@ def test_an_installations_values_come_before_the_built_in_ones() -> None:
     assert found.minimums == (Bound(metric="accuracy", value="0.9"),)
 
 
+@pytest.mark.parametrize(
+    ("attempts", "delays"), [(0, ()), (1, (300,)), (3, (300, 900, 2700)), (5, (300, 900, 2700, 2700, 2700))]
+)
+def test_an_installation_says_how_many_retries_there_are(attempts: int, delays: tuple[int, ...]) -> None:
+    assert resolve(b.spec(), InstallationDefaults(retry_attempts=attempts)).retry_delays_seconds == delays
+    own = resolve(b.spec(retry={"delaysSeconds": [5]}), InstallationDefaults(retry_attempts=attempts))
+    assert own.retry_delays_seconds == (5,)
+
+
 def test_a_schedules_values_come_first() -> None:
     found = resolve(TrainingScheduleSpec.model_validate(FULL), InstallationDefaults(timeout_seconds=60))
     assert (found.timeout_seconds, found.time_zone, found.promotion_policy) == (7200, "Europe/Berlin", "Manual")
@@ -78,6 +91,9 @@ def test_a_schedules_values_come_first() -> None:
     [
         ({"suspend": True}, "suspend", True),
         ({"historyLimits": {"failed": 0}}, "keep_failed", 0),
+        ({"retry": {"delaysSeconds": []}}, "retry_delays_seconds", ()),
+        ({"retry": {"retryOn": []}}, "retry_on", frozenset()),
+        ({"monitoring": {"stuckAfterSeconds": 0}}, "stuck_after_seconds", 0),
         ({"model": {"name": "m", "seed": 0}}, "seed", 0),
         ({"promotion": {"mustBeatBaseline": False}}, "must_beat_baseline", False),
         ({"promotion": {"minimums": []}}, "minimums", ()),
@@ -112,6 +128,8 @@ def test_an_order_that_overrides_nothing_changes_nothing() -> None:
 
 
 def test_fields_that_this_release_does_not_act_on_are_named_as_users_know_them() -> None:
-    assert set(resolve(TrainingScheduleSpec.model_validate(FULL)).not_acted_on) >= {
-        "retry", "historyLimits", "deletionPolicy", "monitoring", "notifications",
+    found = resolve(TrainingScheduleSpec.model_validate(FULL)).not_acted_on
+    assert set(found) == {
+        "monitoring.accuracyThreshold", "monitoring.failureRateThreshold", "monitoring.windowRuns", "notifications",
     }  # fmt: skip
+    assert resolved(monitoring={"stuckAfterSeconds": 60}).not_acted_on == ()

@@ -94,7 +94,7 @@ def test_names_that_runs_have_are_reserved(name: str) -> None:
         (11, "SourceUnavailable"),
         (12, "InsufficientData"),
         (13, "ConversionFailed"),
-        (14, "Error"),
+        (14, "StoreUnavailable"),
         (143, "Error"),
         (99, "Error"),
         (-1, "Error"),

@@ -1,7 +1,9 @@
 """The only module that talks to the API server on the operator's own behalf: lists and writes."""
 
+import asyncio
 import hashlib
 import json
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,26 +12,46 @@ from lightkube import ApiError, AsyncClient
 from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 from lightkube.types import CascadeType, PatchType
 
-from eagle_contract.api.names import API_VERSION, GROUP, OPERATOR_MANAGER, RECORDED_LABEL
+from eagle_contract.api.names import (
+    API_VERSION,
+    ATTEMPT_LABEL,
+    GROUP,
+    KUEUE_LABEL,
+    OPERATOR_MANAGER,
+    RECORDED_LABEL,
+    RESTORED_LABEL,
+    VERSION_LABEL,
+)
 from eagle_operator.domain.manifests import labels, owned_by
-from eagle_operator.domain.world import Job, Manifest, Meta
+from eagle_operator.domain.world import END_NOW_SECONDS, Job, Manifest, Meta, Pod
 from eagle_operator.domain.writes import (
     Adopt,
     Apply,
     Create,
     DeleteJob,
+    DeleteVersion,
     EndJob,
+    ForgetResult,
+    HandToKueue,
     MarkRecorded,
+    ReadLog,
     Report,
     SetScheduleStatus,
     SetVersionStatus,
+    TagJob,
     Write,
 )
 from eagle_operator.mirror import Mirror
 
+log = logging.getLogger(__name__)
+
 
 class InvalidSpecError(Exception):
     """The API server will not have what a spec leads to; it is of no use to try before the spec changes."""
+
+
+class NameTakenError(InvalidSpecError):
+    """An object of the name is there that is somebody else's."""
 
 
 class TransientError(Exception):
@@ -49,6 +71,8 @@ RESOURCES: dict[str, Any] = {
 }
 
 _PAGE = 500
+_LOG_LINES = 60
+_LOG_SECONDS = 10.0
 _INVALID = (400, 422)
 
 
@@ -108,12 +132,22 @@ class Cluster:
                 for trainers_own in ("result", "progress"):
                     body.pop(trainers_own, None)
                 await self._set_status("ModelVersion", version.meta, body)
-            case Adopt(version, owner):
-                await self._patch("ModelVersion", version.meta, _ownership(version.meta, owner))
+            case Adopt(version, _):
+                await self._patch("ModelVersion", version.meta, _ownership(write))
             case DeleteJob(job):
-                await self._delete_job(job.meta)
+                await self._delete("Job", job.meta)
+            case DeleteVersion(version):
+                await self._delete_version(version.meta)
+            case ForgetResult(version):
+                await self._forget_result(version.meta)
+            case HandToKueue(job, queue):
+                await self._patch("Job", job.meta, {"metadata": {"labels": {KUEUE_LABEL: queue}}})
+            case TagJob(job, name):
+                await self._patch("Job", job.meta, _tags(name))
+            case ReadLog(pod):
+                self._mirror.keep_log_tail(pod, await self._log_tail(pod))
             case EndJob(job):
-                await self._patch("Job", job.meta, {"spec": {"activeDeadlineSeconds": 1}})
+                await self._patch("Job", job.meta, {"spec": {"activeDeadlineSeconds": END_NOW_SECONDS}})
             case MarkRecorded(job):
                 await self._patch("Job", job.meta, {"metadata": {"labels": {RECORDED_LABEL: "true"}}})
             case Report():
@@ -150,20 +184,55 @@ class Cluster:
             return None
         owners = {owner.uid for owner in found.metadata.ownerReferences or []}
         if owners.isdisjoint(owner["uid"] for owner in metadata["ownerReferences"]):
-            raise InvalidSpecError(
+            raise NameTakenError(
                 f"a {kind} named {metadata['name']!r} is there that is not the schedule's; remove or rename one"
             )
         return found
 
-    async def _delete_job(self, meta: Meta) -> None:
+    async def _forget_result(self, meta: Meta) -> None:
+        """The result is the trainer's own, which an apply of the operator's does not touch."""
+        changed = await self._client.patch(
+            RESOURCES["ModelVersion"].Status,
+            meta.name,
+            {"metadata": {"resourceVersion": meta.resource_version}, "status": {"result": None}},
+            namespace=meta.namespace,
+            patch_type=PatchType.MERGE,
+            field_manager=OPERATOR_MANAGER,
+        )
+        self._mirror.refresh("ModelVersion", dict(changed))
+
+    async def _delete(self, kind: str, meta: Meta) -> None:
         try:
             await self._client.delete(
-                RESOURCES["Job"], meta.name, namespace=meta.namespace, cascade=CascadeType.BACKGROUND
+                RESOURCES[kind], meta.name, namespace=meta.namespace, cascade=CascadeType.BACKGROUND
             )
         except ApiError as error:
             if error.status.code != 404:
                 raise
-        await self.refresh("Job", meta)
+        await self.refresh(kind, meta)
+
+    async def _delete_version(self, meta: Meta) -> None:
+        """The client has no preconditions for deletions, so the version is looked at in the moment before."""
+        fresh = await self._client.get(RESOURCES["ModelVersion"], meta.name, namespace=meta.namespace)
+        if fresh.metadata.resourceVersion != meta.resource_version:
+            self._mirror.refresh("ModelVersion", dict(fresh))
+            raise TransientError(f"{meta.name} changed before it was to be removed")
+        await self._delete("ModelVersion", meta)
+
+    async def _log_tail(self, pod: Pod) -> str:
+        """The last lines of a pod's log. That there is none to be had must not keep an attempt from ending."""
+        try:
+            async with asyncio.timeout(_LOG_SECONDS):
+                lines = [
+                    line
+                    async for line in self._client.log(
+                        pod.meta.name, namespace=pod.meta.namespace, tail_lines=_LOG_LINES
+                    )
+                ]
+        except (ApiError, httpx2.TransportError, TimeoutError) as error:
+            log.info("no log of pod %s/%s: %r", pod.meta.namespace, pod.meta.name, error)
+            return f"(the log could not be read: {_words(error)})"
+        return "".join(lines)
 
     async def _set_status(self, kind: str, meta: Meta, status: Manifest) -> None:
         resource = RESOURCES[kind]
@@ -235,7 +304,17 @@ class Cluster:
         what = type(write).__name__
         code = error.status.code or 0
         if code == 404 and isinstance(
-            write, Adopt | DeleteJob | EndJob | MarkRecorded | SetScheduleStatus | SetVersionStatus
+            write,
+            Adopt
+            | DeleteJob
+            | DeleteVersion
+            | EndJob
+            | ForgetResult
+            | HandToKueue
+            | MarkRecorded
+            | SetScheduleStatus
+            | SetVersionStatus
+            | TagJob,
         ):
             await self._refresh_target(write)
             return TransientError(f"{what}: the object is gone")
@@ -252,17 +331,28 @@ class Cluster:
         match write:
             case SetScheduleStatus(schedule, _):
                 await self.refresh("TrainingSchedule", schedule.meta)
-            case SetVersionStatus(version, _) | Adopt(version, _):
+            case SetVersionStatus(version, _) | Adopt(version, _) | DeleteVersion(version) | ForgetResult(version):
                 await self.refresh("ModelVersion", version.meta)
-            case EndJob(job) | MarkRecorded(job) | DeleteJob(job):
+            case EndJob(job) | MarkRecorded(job) | DeleteJob(job) | HandToKueue(job, _) | TagJob(job, _):
                 await self.refresh("Job", job.meta)
 
 
-def _ownership(version: Meta, schedule: Meta) -> Manifest:
+def _ownership(adopt: Adopt) -> Manifest:
+    restored = {RESTORED_LABEL: "true"} if adopt.restored else {}
     return {
         "metadata": {
-            "resourceVersion": version.resource_version,
-            "ownerReferences": owned_by("TrainingSchedule", schedule),
-            "labels": labels(schedule.name),
+            "resourceVersion": adopt.version.meta.resource_version,
+            "ownerReferences": owned_by("TrainingSchedule", adopt.owner),
+            "labels": labels(adopt.owner.name, **restored),
         }
     }
+
+
+def _tags(version: str) -> Manifest:
+    """On the Job for the operator, on its template for the trainer."""
+    tags = {"metadata": {"labels": {VERSION_LABEL: version, ATTEMPT_LABEL: "1"}}}
+    return {**tags, "spec": {"template": tags}}
+
+
+def _words(error: Exception) -> str:
+    return str(error.status.message) if isinstance(error, ApiError) else repr(error)

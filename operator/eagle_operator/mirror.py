@@ -7,7 +7,7 @@ state never replaces a newer one, and a fresh list of a kind (`replace`) ends wh
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,11 @@ Raw = Mapping[str, Any]
 Key = tuple[str, str]
 """Namespace and name; of a schedule where nothing else is said."""
 
+_ANNOTATIONS_KEPT = (APPLIED_ANNOTATION, names.SERVED_VERSION_ANNOTATION)
+
+_REFUSALS = ("InvalidSchedule", "InvalidTimeZone", "OrganizationMismatch", "DeploymentNotFound")
+"""Reasons of the Ready condition with which nothing new of a schedule begins."""
+
 KINDS = ("Namespace", "TrainingSchedule", "ModelVersion", "CronJob", "Job", "Pod", "Deployment", "Service")
 
 
@@ -33,9 +38,16 @@ class Packed:
     text: bytes
     state: str | None = None
     trigger: str = ""
+    attempts: int = 0
+    """The number of a version's newest attempt."""
+    queued_since: datetime | None = None
     cancelled: bool = False
     suspended: bool = False
     not_before: datetime | None = None
+    refused: str = ""
+    """Why a schedule cannot be as it is, in a sentence; '' if it can."""
+    kueue: str = ""
+    """The queue of Kueue's that a schedule's runs go to."""
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -47,6 +59,18 @@ class Packed:
 Stored = Packed | Job | Pod
 
 
+@dataclass
+class Queue:
+    """What admission looks at."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    running: list[Running] = field(default_factory=list)
+    running_jobs: set[Key] = field(default_factory=set)
+    """Jobs that run."""
+    elsewhere: set[Key] = field(default_factory=set)
+    """Schedules of which a run waits in a queue of Kueue's."""
+
+
 class Mirror:
     """All objects that decisions look at, by kind and by the schedule that they belong to."""
 
@@ -55,6 +79,10 @@ class Mirror:
         self._children: dict[str, dict[Key, set[Key]]] = {kind: defaultdict(set) for kind in KINDS}
         self._ended: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
         """UIDs of objects that ended since the last list, and as of which resource version."""
+        self._open_jobs: set[Key] = set()
+        """Jobs that wait, run or still have pods: what admission looks at, a few of the many that are kept."""
+        self._log_tails: dict[Key, dict[str, str]] = {}
+        """The ends of logs that were read for a run that ended, by schedule and pod."""
 
     def remember(self, kind: str, raw: Raw) -> Key | None:
         """Take in an object's state unless a newer one is known; the schedule that is to be looked at again."""
@@ -67,6 +95,8 @@ class Mirror:
         if known:
             self._unlink(kind, known)
         self._objects[kind][new.meta.key] = new
+        if isinstance(new, Job) and not (new.finished and new.pods == 0):
+            self._open_jobs.add(new.meta.key)
         schedule = _schedule_of(new)
         self._children[kind][schedule].add(new.meta.key)
         return schedule
@@ -116,6 +146,14 @@ class Mirror:
         """Whether an object of that name was seen."""
         return key in self._objects[kind]
 
+    def keep_log_tail(self, pod: Pod, text: str) -> None:
+        """The end of a pod's log, until the schedule's next look has used it."""
+        self._log_tails.setdefault((pod.meta.namespace, pod.schedule), {})[pod.meta.uid] = text
+
+    def drop_log_tails(self, schedule: Key) -> None:
+        """They are in a status now, or of no use."""
+        self._log_tails.pop(schedule, None)
+
     def world(self, key: Key, waiting: Mapping[Key, Waiting]) -> World | None:
         """One schedule and all that is its own; None if there is no such schedule, or it is being deleted.
 
@@ -146,30 +184,38 @@ class Mirror:
             deployment=self._deployment(key, parsed),
             service=self._raw("Service", (key[0], names.serving_name(key[1]))),
             waiting={job.meta.name: waiting[job.meta.key] for job in jobs if job.meta.key in waiting},
+            log_tails=self._log_tails.get(key, {}),
         )
 
-    def queue(self, *, enabled: bool) -> tuple[list[Candidate], list[Running], set[Key]]:
-        """Who waits for admission, who keeps a place, and the keys of Jobs that run."""
-        candidates: list[Candidate] = []
-        running: list[Running] = []
-        running_jobs: set[Key] = set()
-        job_uids: set[str] = set()
-        for job in self._objects["Job"].values():
-            if not isinstance(job, Job):
+    def queue(self, now: datetime, *, enabled: bool) -> Queue:
+        """Who waits for admission and who keeps a place. A run keeps it until none of its pods can run any more."""
+        queue = Queue()
+        at_work: dict[str, list[Pod]] = defaultdict(list)
+        lost: set[str] = set()
+        for pod in self._objects["Pod"].values():
+            if isinstance(pod, Pod) and pod.job_uid is not None and not pod.ended:
+                if pod.lost(now):
+                    lost.add(pod.job_uid)
+                else:
+                    at_work[pod.job_uid].append(pod)
+        for key in list(self._open_jobs):
+            job = self.job(key)
+            if job is None:
+                self._open_jobs.discard(key)
                 continue
-            job_uids.add(job.meta.uid)
-            if job.holds_place:
-                running.append(Running(job.meta.namespace, job.schedule))
-                running_jobs.add(job.meta.key)
-            elif job.suspended and not job.finished and not job.meta.deleting and not job.queued_elsewhere:
+            pods = at_work.pop(job.meta.uid, [])
+            if job.holds_place and (pods or job.meta.uid not in lost):
+                queue.running.append(Running(job.meta.namespace, job.schedule))
+                queue.running_jobs.add(job.meta.key)
+            elif job.waits and job.queued_elsewhere:
+                queue.elsewhere.add((job.meta.namespace, job.schedule))
+            elif job.waits:
                 candidate = self._candidate(job, enabled)
                 if candidate:
-                    candidates.append(candidate)
-        for pod in self._objects["Pod"].values():
-            orphan = isinstance(pod, Pod) and pod.job_uid is not None and pod.job_uid not in job_uids
-            if isinstance(pod, Pod) and orphan and pod.phase not in ("Succeeded", "Failed"):
-                running.append(Running(pod.meta.namespace, pod.schedule))
-        return candidates, running, running_jobs
+                    queue.candidates.append(candidate)
+        for orphans in at_work.values():
+            queue.running += [Running(pod.meta.namespace, pod.schedule) for pod in orphans]
+        return queue
 
     def job(self, key: Key) -> Job | None:
         """The Job of that key."""
@@ -183,26 +229,32 @@ class Mirror:
             return None
         if version.state != "Queued" or version.cancelled:
             return None
+        if job.attempt != version.attempts + 1 and version.attempts:
+            return None
         if job.slot and schedule.not_before and job.slot <= schedule.not_before:
             return None
         held = None
         if not enabled:
             held = Waiting("AdmissionDisabled", "the installation admits no runs (TRAINING_SCHEDULE_ENABLED is false)")
+        elif schedule.refused:
+            held = Waiting("ScheduleRefused", schedule.refused)
         elif schedule.suspended and version.trigger == "Schedule":
             held = Waiting("ScheduleSuspended", "spec.suspend of the schedule is true")
         return Candidate(
             key=job.meta.key,
             organization=job.meta.namespace,
             schedule=job.schedule,
-            waiting_since=job.meta.created,
+            waiting_since=version.queued_since or job.meta.created,
             held=held,
+            kueue=schedule.kueue,
         )
 
     def _versions(self, key: Key, uid: str) -> Iterator[Version]:
         for packed in self._of("ModelVersion", key):
             if isinstance(packed, Packed) and packed.meta.owner_uid in (uid, None) and not packed.meta.deleting:
                 parsed = ModelVersion.model_validate(packed.raw)
-                yield Version(meta=packed.meta, spec=parsed.spec, status=parsed.status)
+                restored = names.RESTORED_LABEL in packed.raw["metadata"].get("labels", {})
+                yield Version(meta=packed.meta, spec=parsed.spec, status=parsed.status, restored=restored)
 
     def _deployment(self, key: Key, schedule: TrainingSchedule) -> Deployment | None:
         serving = schedule.spec.serving
@@ -230,6 +282,8 @@ class Mirror:
             yield self._objects[kind][key]
 
     def _unlink(self, kind: str, known: Stored) -> None:
+        if kind == "Job":
+            self._open_jobs.discard(known.meta.key)
         schedule = _schedule_of(known)
         self._children[kind][schedule].discard(known.meta.key)
         if not self._children[kind][schedule]:
@@ -252,20 +306,30 @@ def _stored(kind: str, raw: Raw) -> Stored:
     identity = trim.meta(raw)
     spec, status = raw.get("spec", {}), raw.get("status", {})
     metadata = {key: value for key, value in raw["metadata"].items() if key not in ("managedFields", "annotations")}
-    applied = raw["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION)
-    if applied:
-        metadata["annotations"] = {APPLIED_ANNOTATION: applied}
+    annotations = raw["metadata"].get("annotations", {})
+    metadata["annotations"] = {name: annotations[name] for name in _ANNOTATIONS_KEPT if name in annotations}
     kept = {"metadata": metadata, "spec": spec, "status": status}
     labelled = metadata.get("labels", {}).get(names.SCHEDULE_LABEL, "")
     schedule = {"TrainingSchedule": identity.name, "ModelVersion": spec.get("scheduleName", "")}.get(kind, labelled)
     not_before = status.get("notBefore") if kind == "TrainingSchedule" else None
+    queued_since = status.get("queuedTime")
+    attempts = status.get("attempts") or []
     return Packed(
         meta=identity,
         schedule=schedule,
         text=json.dumps(kept, separators=(",", ":")).encode(),
         state=status.get("state") if kind == "ModelVersion" else None,
         trigger=spec.get("trigger", ""),
+        attempts=attempts[-1]["number"] if attempts else 0,
+        queued_since=trim.moment(queued_since) if queued_since else None,
         cancelled="cancellation" in spec,
         suspended=bool(spec.get("suspend")),
         not_before=trim.moment(not_before) if not_before else None,
+        refused=_refusal(status) if kind == "TrainingSchedule" else "",
+        kueue=(spec.get("trainer") or {}).get("queueName", "") if kind == "TrainingSchedule" else "",
     )
+
+
+def _refusal(status: Mapping[str, Any]) -> str:
+    ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), None)
+    return f"{ready['reason']}: {ready.get('message', '')}" if ready and ready["reason"] in _REFUSALS else ""

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from eagle_operator import metrics
-from eagle_operator.cluster import Cluster, InvalidSpecError, TransientError
+from eagle_operator import metrics, run_metrics
+from eagle_operator.cluster import Cluster, InvalidSpecError, NameTakenError, TransientError
 from eagle_operator.domain.admission import Running, decide
-from eagle_operator.domain.plan import plan, refused
+from eagle_operator.domain.plan import plan, refused, slot_lost
 from eagle_operator.domain.world import Job, Waiting, World
-from eagle_operator.domain.writes import Plan
+from eagle_operator.domain.writes import Plan, ReadLog, Write, slot_of
 from eagle_operator.mirror import KINDS, Key, Mirror
 from eagle_operator.settings import Settings
 from eagle_operator.workqueue import WorkQueue
@@ -47,15 +47,22 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """One look at one schedule. Raises TransientError, or whatever a bug raises; the queue tries again."""
+        with metrics.RECONCILE_SECONDS.time():
+            await self._look(key)
+
+    async def _look(self, key: Key) -> None:
         world = self._mirror.world(key, self._admission.waiting)
         if world is None:
             self._busy_looks.pop(key, None)
+            self._mirror.drop_log_tails(key)
+            if not self._mirror.knows("TrainingSchedule", key):
+                run_metrics.forget(*key)
             self._admission.wake()
             return
+        run_metrics.show(world)
         now = self._clock()
         due = plan(world, self._settings.installation, self._settings.defaults, now)
-        with metrics.RECONCILE_SECONDS.time():
-            accepted = await self._carry_out(world, due, now)
+        accepted = await self._carry_out(world, due, now)
         metrics.RECONCILES.labels("ok" if accepted else "invalid").inc()
         if accepted:
             self._look_again(key, due, now)
@@ -65,6 +72,7 @@ class Reconciler:
     def failed(self, key: Key, error: Exception) -> bool:
         """Log and count what a look raised; True: try again."""
         name = "/".join(key)
+        metrics.RECONCILE_ERRORS.inc()
         if isinstance(error, TransientError):
             metrics.RECONCILES.labels("transient").inc()
             log.info("schedule %s: %s; trying again", name, error)
@@ -81,20 +89,31 @@ class Reconciler:
                 await self._cluster.write(write)
             except InvalidSpecError as error:
                 metrics.WRITES.labels(kind, "invalid").inc()
-                reason = "NameConflict" if "is there that is not" in str(error) else "InvalidSchedule"
-                as_written = self._mirror.world(world.schedule.meta.key, self._admission.waiting) or world
-                for saying in refused(as_written, reason, str(error), now).writes:
-                    await self._cluster.write(saying)
+                await self._say_refused(world, write, error, now)
                 return False
             except TransientError:
                 metrics.WRITES.labels(kind, "transient").inc()
                 raise
             metrics.WRITES.labels(kind, "ok").inc()
+            run_metrics.observe(write)
         return True
+
+    async def _say_refused(self, world: World, write: Write, error: InvalidSpecError, now: datetime) -> None:
+        as_written = self._mirror.world(world.schedule.meta.key, self._admission.waiting) or world
+        slot = slot_of(write)
+        if slot and isinstance(error, NameTakenError):
+            due = slot_lost(as_written, slot, str(error), now)
+        else:
+            reason = "NameConflict" if isinstance(error, NameTakenError) else "InvalidSchedule"
+            due = refused(as_written, reason, str(error), now)
+        for saying in due.writes:
+            await self._cluster.write(saying)
 
     def _look_again(self, key: Key, due: Plan, now: datetime) -> None:
         if due.look_again:
             self._queue.add_after(key, (due.look_again - now).total_seconds())
+        if not any(isinstance(write, ReadLog) for write in due.writes):
+            self._mirror.drop_log_tails(key)
         if not due.writes:
             self._busy_looks.pop(key, None)
             return
@@ -122,9 +141,10 @@ class Admission:
         queue: WorkQueue[Key],
         settings: Settings,
         doubt_again_seconds: float = 5.0,
+        clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._mirror, self._cluster, self._queue, self._settings = mirror, cluster, queue, settings
-        self._doubt_again_seconds = doubt_again_seconds
+        self._doubt_again_seconds, self._clock = doubt_again_seconds, clock
         self._something_changed = asyncio.Event()
         self._assumed: dict[Key, Job] = {}
         self._doubtful: dict[Key, Job] = {}
@@ -150,15 +170,12 @@ class Admission:
     async def admit(self) -> None:
         """One pass over all that wait and all that run."""
         await asyncio.gather(*(self._doubt(key, job) for key, job in list(self._doubtful.items())))
-        candidates, running, running_jobs = self._mirror.queue(enabled=self._settings.admission_enabled)
-        self._assumed = {key: job for key, job in self._assumed.items() if self._still_assumed(key, job, running_jobs)}
-        free = [candidate for candidate in candidates if candidate.key not in self._assumed]
-        for candidate in candidates:
-            if candidate.key in self._assumed:
-                running.append(_as_running(self._assumed[candidate.key]))
-        decision = decide(free, running, self._settings.limits)
-        metrics.RUNS.labels("running").set(len(running) + len(decision.admit))
-        metrics.RUNS.labels("waiting").set(len(decision.waiting))
+        queue = self._mirror.queue(self._clock(), enabled=self._settings.admission_enabled)
+        self._assumed = {k: job for k, job in self._assumed.items() if self._still_assumed(k, job, queue.running_jobs)}
+        free = [candidate for candidate in queue.candidates if candidate.key not in self._assumed]
+        running = [*queue.running, *map(_as_running, self._assumed.values())]
+        decision = decide(free, running, self._settings.limits, elsewhere=queue.elsewhere)
+        run_metrics.show_queue(len(running) + len(decision.admit), decision.waiting.values())
         self._tell(decision.waiting)
         for key in decision.admit:
             job = self._mirror.job(key)

@@ -28,6 +28,7 @@ def meta(raw: Raw) -> Meta:
         owner_uid=owner.get("uid"),
         owner_kind=owner.get("kind"),
         deleting="deletionTimestamp" in metadata,
+        ours=metadata.get("labels", {}).get(names.MANAGED_BY_LABEL) == names.OPERATOR_MANAGER,
     )
 
 
@@ -43,6 +44,7 @@ def job(raw: Raw) -> Job:
         meta=meta(raw),
         schedule=labels.get(names.SCHEDULE_LABEL, ""),
         version=labels.get(names.VERSION_LABEL),
+        attempt=_attempt(labels.get(names.ATTEMPT_LABEL, "")),
         slot=moment(slot) if slot else None,
         suspended=bool(spec.get("suspend")),
         start_time=moment(start) if start else None,
@@ -54,7 +56,7 @@ def job(raw: Raw) -> Job:
         failure_message=failure.get("message", ""),
         deadline_seconds=spec.get("activeDeadlineSeconds"),
         recorded=names.RECORDED_LABEL in labels,
-        queued_elsewhere="kueue.x-k8s.io/queue-name" in labels,
+        queued_elsewhere=names.KUEUE_LABEL in labels,
     )
 
 
@@ -67,6 +69,7 @@ def pod(raw: Raw) -> Pod:
     ended, waiting = state.get("terminated", {}), state.get("waiting", {})
     conditions = {c["type"]: c for c in status.get("conditions", [])}
     scheduled = conditions.get("PodScheduled", {})
+    deletion = raw["metadata"].get("deletionTimestamp")
     return Pod(
         meta=identity,
         job_uid=identity.owner_uid if identity.owner_kind == "Job" else None,
@@ -83,6 +86,7 @@ def pod(raw: Raw) -> Pod:
         last_exit_message=last.get("message", ""),
         disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True",
         models=_models(raw),
+        deletion_time=moment(deletion) if deletion else None,
     )
 
 
@@ -100,12 +104,18 @@ def deployment(raw: Raw) -> Deployment:
         available=status.get("availableReplicas", 0),
         progressing_reason=progressing.get("reason", ""),
         progressing_message=progressing.get("message", ""),
+        served_version=raw["metadata"].get("annotations", {}).get(names.SERVED_VERSION_ANNOTATION, ""),
     )
 
 
 def moment(text: str) -> datetime:
     """An RFC 3339 time as Kubernetes writes it."""
     return datetime.fromisoformat(text)
+
+
+def _attempt(label: str) -> int:
+    """A slot's Job has no such label, and somebody may have written anything into it."""
+    return int(label) if label.isdecimal() else 1
 
 
 def _models(raw: Raw) -> str:

@@ -27,7 +27,6 @@ from eagle_operator.workqueue import WorkQueue
 
 IMAGES = {"EAGLE_TRAINER_IMAGE": "trainer:1", "EAGLE_SERVING_IMAGE": "serving:1"}
 NOW = datetime(2026, 11, 22, 2, 0, 5, tzinfo=UTC)
-SLOT = NOW.replace(second=0)
 DIGEST = "sha256:" + "a" * 64
 LOOKS = 12
 
@@ -184,7 +183,6 @@ async def test_what_is_taken_out_of_a_schedule_is_taken_out_of_its_cron_job(
     pod = template["spec"]["template"]["spec"]
     assert not {"nodeSelector", "tolerations"} & pod.keys()
     assert pod["containers"][0]["resources"] == {}
-    assert "kueue.x-k8s.io/queue-name" not in template["metadata"]["labels"]
 
 
 async def test_what_somebody_changes_in_the_cron_job_is_put_right(
@@ -264,15 +262,24 @@ async def test_an_outdated_look_changes_nothing_and_sees_better_next_time(
 # --- a run, with the tests in Kubernetes' place
 
 
-def slot_job(api: Api, place: Organization) -> Object:
+def coming_slot() -> datetime:
+    """The next full minute: a schedule has no slots before its creation, so a test's slot cannot lie in the past."""
+    return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def daily_at(slot: datetime) -> Object:
+    return {"schedule": f"{slot.minute} {slot.hour} * * *", "timeZone": "Etc/UTC"}
+
+
+def slot_job(api: Api, place: Organization, slot: datetime) -> Object:
     """The Job that the CronJob controller makes at the slot."""
     clock = api.get(cron_job(place))
     owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "press", "uid": clock["metadata"]["uid"]}
     template = clock["spec"]["jobTemplate"]
-    job = in_(place, "Job", "batch/v1", names.slot_name("press", SLOT), spec=template["spec"])
+    job = in_(place, "Job", "batch/v1", names.slot_name("press", slot), spec=template["spec"])
     job["metadata"] |= {
         "labels": template["metadata"]["labels"],
-        "annotations": {names.SLOT_ANNOTATION: SLOT.strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "annotations": {names.SLOT_ANNOTATION: slot.strftime("%Y-%m-%dT%H:%M:%SZ")},
         "ownerReferences": [{**owner, "controller": True, "blockOwnerDeletion": True}],
     }
     return api.create(job)
@@ -324,9 +331,11 @@ def service_account(api: Api, place: Organization) -> None:
 async def test_a_slots_run_comes_to_rest_at_each_of_its_steps(
     operator: Operator, api: Api, place: Organization
 ) -> None:
-    made = api.create(running(place))
+    slot = coming_slot()
+    made = api.create(running(place, **daily_at(slot)))
     await operator.settle()
-    job = slot_job(api, place)
+    job = slot_job(api, place, slot)
+    operator.now = slot + timedelta(seconds=1)
     await operator.settle()
     version = in_(place, "ModelVersion", f"{names.GROUP}/v1alpha1", job["metadata"]["name"])
     assert api.get(version)["status"]["state"] == "Queued"
@@ -335,7 +344,7 @@ async def test_a_slots_run_comes_to_rest_at_each_of_its_steps(
     await operator.admission.admit()
     assert api.get(job)["spec"]["suspend"] is False
     pod = trainers_pod(api, place, job)
-    api.merge(job, {"status": {"active": 1, "startTime": "2026-11-22T02:00:06Z"}}, "status")
+    api.merge(job, {"status": {"active": 1, "startTime": f"{slot:%Y-%m-%dT%H:%M}:06Z"}}, "status")
     api.merge(pod, {"status": {"phase": "Running", "containerStatuses": [_runs()]}}, "status")
     await operator.settle()
     status = api.get(version)["status"]
@@ -344,7 +353,7 @@ async def test_a_slots_run_comes_to_rest_at_each_of_its_steps(
     report = in_(place, version["kind"], version["apiVersion"], job["metadata"]["name"], status={"result": result(pod)})
     api.apply(report, "eagle-trainer", "status")
     ended = [{"type": kind, "status": "True"} for kind in ("SuccessCriteriaMet", "Complete")]
-    counts = {"active": 0, "succeeded": 1, "ready": 0, "completionTime": "2026-11-22T02:05:00Z"}
+    counts = {"active": 0, "succeeded": 1, "ready": 0, "completionTime": f"{slot:%Y-%m-%dT%H:%M}:50Z"}
     api.merge(pod, {"status": {"phase": "Succeeded"}}, "status")
     api.merge(job, {"status": {**counts, "conditions": ended}}, "status")
     await operator.settle()

@@ -30,6 +30,8 @@ class Candidate:
     waiting_since: datetime
     held: Waiting | None = None
     """Why it may not go whatever the queue is like."""
+    kueue: str = ""
+    """The queue of Kueue's that it is to be handed to when it is the schedule's turn; '' if the operator admits it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +50,78 @@ class Decision:
     waiting: dict[Key, Waiting]
 
 
-def decide(candidates: Iterable[Candidate], running: Iterable[Running], limits: Limits) -> Decision:
-    """The organization with the fewest running goes first, then who waits longest."""
+def decide(
+    candidates: Iterable[Candidate],
+    running: Iterable[Running],
+    limits: Limits,
+    *,
+    elsewhere: Iterable[tuple[str, str]] = (),
+) -> Decision:
+    """The organization with the fewest running goes first, then who waits longest.
+
+    `elsewhere` are the schedules (organization and name) of which a run waits in a queue of Kueue's.
+    """
     places = list(running)
     by_organization = Counter(run.organization for run in places)
-    busy = {(run.organization, run.schedule) for run in places}
+    busy = {(run.organization, run.schedule) for run in places} | set(elsewhere)
     taken = len(places)
-    queue = list(candidates)
+    waiting: dict[Key, Waiting] = {}
+    queue: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: (c.waiting_since, c.key)):
+        if candidate.held:
+            waiting[candidate.key] = candidate.held
+        elif candidate.kueue:
+            waiting[candidate.key] = _handed_over(candidate, busy)
+        else:
+            queue.append(candidate)
     admit: list[Key] = []
-    waiting: dict[Key, Waiting] = {candidate.key: candidate.held for candidate in queue if candidate.held}
-    queue = [candidate for candidate in queue if not candidate.held]
-    while queue:
-        queue.sort(key=lambda c: (by_organization[c.organization], c.waiting_since, c.key))
-        chosen = next((c for c in queue if _objection(c, by_organization, busy, limits) is None), None)
-        if chosen is None or taken >= limits.total:
+    while taken < limits.total:
+        free = (c for c in queue if _objection(c, by_organization, busy, limits) is None)
+        chosen = min(free, key=lambda c: by_organization[c.organization], default=None)
+        if chosen is None:
             break
         queue.remove(chosen)
         admit.append(chosen.key)
         by_organization[chosen.organization] += 1
         busy.add((chosen.organization, chosen.schedule))
         taken += 1
+    queue.sort(key=lambda c: by_organization[c.organization])
     for place, candidate in enumerate(queue, start=1):
         objection = _objection(candidate, by_organization, busy, limits)
-        waiting[candidate.key] = objection or Waiting("WaitingForSlot", f"{_place(place)} in the queue")
+        where = f"{_place(place)} in the queue"
+        if objection:
+            waiting[candidate.key] = Waiting(objection.reason, f"{objection.message}; {where}")
+        else:
+            waiting[candidate.key] = Waiting("WaitingForSlot", where)
     return Decision(tuple(admit), waiting)
 
 
+def _handed_over(candidate: Candidate, busy: set[tuple[str, str]]) -> Waiting:
+    """One run of a schedule at a time is Kueue's to decide on."""
+    schedule = (candidate.organization, candidate.schedule)
+    if schedule in busy:
+        return _SCHEDULE_BUSY
+    busy.add(schedule)
+    return Waiting("WaitingInKueue", f"Kueue decides when it runs: LocalQueue {candidate.kueue}", for_kueue=True)
+
+
+_SCHEDULE_BUSY = Waiting("ScheduleBusy", "another run of this schedule is under way")
+
+
+_PLACES = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
 def _place(place: int) -> str:
-    """Far places in tens: a long queue must not rewrite every status whenever a run ends."""
-    return f"place {place}" if place <= 10 else f"place {place // 10 * 10} or so"
+    """Far places are told roughly: a long queue must not rewrite every status whenever a run ends."""
+    exact = place <= 5
+    return f"place {place}" if exact else f"about place {max(p for p in _PLACES if p <= place)}"
 
 
 def _objection(
     candidate: Candidate, by_organization: Counter[str], busy: set[tuple[str, str]], limits: Limits
 ) -> Waiting | None:
     if (candidate.organization, candidate.schedule) in busy:
-        return Waiting("ScheduleBusy", "another run of this schedule is under way")
+        return _SCHEDULE_BUSY
     if by_organization[candidate.organization] >= limits.per_organization:
         return Waiting(
             "OrganizationLimit", f"the organization has {limits.per_organization} run(s) under way, as many as it may"

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from eagle_contract.api import ModelVersionStatus, reason_of_exit
 from eagle_contract.api.version import Attempt
 from eagle_operator.domain import conditions
 from eagle_operator.domain.world import Job, Pod
 
-MESSAGE_LIMIT = 1000
+MESSAGE_LIMIT = 400
 _EXIT_CODE_IN_MESSAGE = re.compile(r"failed with exit code (\d+)")
 
 
@@ -26,20 +27,29 @@ class Outcome:
 
 
 def outcome(
-    attempt: Attempt, job: Job | None, pods: tuple[Pod, ...], status: ModelVersionStatus, *, cancelled: bool
+    attempt: Attempt,
+    job: Job | None,
+    pods: tuple[Pod, ...],
+    status: ModelVersionStatus,
+    *,
+    wish: Outcome | None,
+    now: datetime,
 ) -> Outcome | None:
-    """How the attempt ended; None while it has not.
+    """How the attempt ended; None while it has not. `wish` is how it was asked to end, if it was.
 
     An attempt that ended well without a result of its own is NoResult, never judged by an older one's.
     """
     if job is None:
-        return _reported(attempt, status) or _vanished(cancelled)
+        return _reported(attempt, status) or wish or _VANISHED
     if job.complete:
         return _reported(attempt, status) or Outcome(
             "NoResult", "the trainer ended without an error but reported no result; see its log"
         )
-    if job.failing or job.failed:
-        return _failure(job, pods, cancelled=cancelled, known_problem=_known_problem(status))
+    ended = (wish or _failure(job, pods, known_problem=_known_problem(status))) if job.failing or job.failed else None
+    if ended:
+        return ended
+    if pods and all(pod.gone for pod in pods) and any(pod.lost(now) for pod in pods):
+        return _reported(attempt, status) or wish or _NODE_LOST
     return None
 
 
@@ -63,15 +73,11 @@ def _reported(attempt: Attempt, status: ModelVersionStatus) -> Outcome | None:
     return None
 
 
-def _vanished(cancelled: bool) -> Outcome:
-    if cancelled:
-        return Outcome("Cancelled", "cancelled")
-    return Outcome("JobDeleted", "the Job was deleted before it ended; order a new run if that was not meant")
+_VANISHED = Outcome("JobDeleted", "the Job was deleted before it ended; order a new run if that was not meant")
+_NODE_LOST = Outcome("NodeLost", "its pod was told to go and did not: its node is not heard from")
 
 
-def _failure(job: Job, pods: tuple[Pod, ...], *, cancelled: bool, known_problem: str) -> Outcome | None:
-    if cancelled:
-        return Outcome("Cancelled", "cancelled while it ran")
+def _failure(job: Job, pods: tuple[Pod, ...], *, known_problem: str) -> Outcome | None:
     last = pods[-1] if pods else None
     if job.failure_reason == "DeadlineExceeded":
         return _too_late(job, last, known_problem)

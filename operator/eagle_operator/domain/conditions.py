@@ -6,7 +6,7 @@ from datetime import datetime
 from eagle_contract.api import Condition
 from eagle_contract.api.conditions import ConditionStatus
 
-MESSAGE_LIMIT = 1000
+MESSAGE_LIMIT = 600
 
 
 def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
@@ -24,6 +24,11 @@ def reason(conditions: Iterable[Condition], kind: str) -> str:
     """The condition's reason, or ''."""
     condition = find(conditions, kind)
     return condition.reason if condition else ""
+
+
+def without(conditions: Iterable[Condition], *kinds: str) -> list[Condition]:
+    """The conditions but for those types."""
+    return [condition for condition in conditions if condition.type not in kinds]
 
 
 def with_condition(
@@ -48,4 +53,4 @@ def with_condition(
         reason=why,
         message=message[:MESSAGE_LIMIT],
     )
-    return sorted([c for c in kept if c.type != kind] + [new], key=lambda c: c.type)
+    return sorted([*without(kept, kind), new], key=lambda c: c.type)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from statistics import fmean
 
 from eagle_contract.api import (
@@ -14,16 +14,25 @@ from eagle_contract.api import (
     resolve,
 )
 from eagle_contract.api.conditions import ConditionStatus
-from eagle_contract.api.schedule import Effective, HistoryLimits, Promotion, Statistics, Thresholds
-from eagle_operator.domain import clock, conditions, promotion, runs, service_step, timetable, training_job
+from eagle_contract.api.schedule import Effective, HistoryLimits, Promotion, Retry, Statistics, Thresholds
+from eagle_operator.domain import clock, conditions, retention, runs, service_step, stuck, timetable, training_job
 from eagle_operator.domain.manifests import amount, labels, owned_by
 from eagle_operator.domain.world import Installation, Job, Manifest, Version, World
-from eagle_operator.domain.writes import Adopt, Create, Plan, Report, SetScheduleStatus, SetVersionStatus, Write
+from eagle_operator.domain.writes import (
+    Adopt,
+    Create,
+    DeleteJob,
+    DeleteVersion,
+    Plan,
+    Report,
+    SetScheduleStatus,
+    SetVersionStatus,
+    Write,
+)
 
 State = tuple[ConditionStatus, str, str]
 Problem = tuple[str, str]
 """Why a schedule cannot be as it is: a reason of the Ready condition, and a sentence."""
-_AFTER_THE_SLOT = timedelta(seconds=2)
 
 
 def plan(world: World, installation: Installation, defaults: InstallationDefaults, now: datetime) -> Plan:
@@ -36,7 +45,6 @@ def plan(world: World, installation: Installation, defaults: InstallationDefault
     orphans = tuple(Adopt(version, world.schedule.meta) for version in world.versions if not version.meta.owner_uid)
     world = replace(world, versions=tuple(version for version in world.versions if version.meta.owner_uid))
     steps = [runs.advance(world, version, resolved, installation, now) for version in world.versions]
-    steps = [_judged(world, step, resolved, now) for step in steps]
     run_writes = tuple(_run_writes(steps))
     after = replace(world, versions=tuple(replace(step.version, status=step.status) for step in steps))
     service = service_step.serve(after, resolved, installation, now)
@@ -49,26 +57,38 @@ def plan(world: World, installation: Installation, defaults: InstallationDefault
             for name in ("clock", "not_before", "missed_slots", "next_schedule_time", "last_schedule_time")
         }
     )
-    status = _summed_up(after, status, resolved, service.state, now)
+    watch = stuck.judge(after, resolved, now)
+    status = _summed_up(after, status, resolved, service.state, watch.stuck, now)
     clock_first = _before(world, ticking.status)
     writes = [
         *clock_first,
         *orphans,
         *ticking.writes,
-        *(Create(_version_of(world, job)) for job in ticking.fresh),
+        *(Create(_version_of(world, job)) for job in ticking.orders),
         *run_writes,
         *service.writes,
+        *_alarm(world, watch.stuck),
     ]
     if not clock_first:
         writes += _status_write(world, status)
         if not _touches_versions(writes):
             writes += service_step.projections(after, service, now)
-    return Plan(tuple(writes), _next_look([*(step.look_again for step in steps), _after_slot(ticking.next_slot)]))
+    if not writes:
+        gone = retention.removals(world, resolved)
+        writes += [*map(DeleteJob, gone.jobs), *map(DeleteVersion, gone.versions)]
+    return Plan(tuple(writes), _next_look([*(step.look_again for step in steps), ticking.look_again, watch.look_again]))
 
 
 def refused(world: World, reason: str, message: str, now: datetime) -> Plan:
     """The plan for a schedule that the API server will not have as it is: say so, and wait for a change."""
     return _refuse(world, (reason, message), now)
+
+
+def slot_lost(world: World, slot: datetime, message: str, now: datetime) -> Plan:
+    """The plan once a slot's Job cannot be made because somebody else's has its name: say so, and go on."""
+    status = _with(clock.lost(world, slot), world, "Ready", ("False", "NameConflict", message), now)
+    event = _event(world, "NameConflict", message, about=f"slot-{slot:%Y%m%d%H%M}", warning=True)
+    return Plan((event, SetScheduleStatus(world.schedule, status)))
 
 
 def _tick(world: World, resolved: Resolved, installation: Installation, now: datetime) -> clock.ClockStep | Problem:
@@ -84,16 +104,16 @@ def _held(world: World, problem: Problem, resolved: Resolved, installation: Inst
     """The plan for a schedule that cannot be as it is: nothing begins, and what is under way goes on to its end."""
     under_way = [version for version in world.versions if version.meta.owner_uid and _is_under_way(world, version)]
     steps = [runs.advance(world, version, resolved, installation, now) for version in under_way]
-    steps = [_judged(world, step, resolved, now) for step in steps]
     told = _refuse(world, problem, now)
     return Plan((*_run_writes(steps), *told.writes), _next_look(step.look_again for step in steps))
 
 
 def _is_under_way(world: World, version: Version) -> bool:
-    job = world.job(names.attempt_job_name(version.meta.name, 1))
+    job = world.attempt_job(version.meta.name, version.status.attempts[-1].number + 1 if version.status.attempts else 1)
     let_go = job is not None and not job.suspended
     cancelled = version.spec.cancellation is not None
-    return version.status.state == "Running" or (version.status.state == "Queued" and (let_go or cancelled))
+    waits = version.status.state in ("Queued", "WaitingToRetry")
+    return version.status.state == "Running" or (waits and (let_go or cancelled))
 
 
 def _problem(world: World, resolved: Resolved, installation: Installation) -> Problem | None:
@@ -105,11 +125,7 @@ def _problem(world: World, resolved: Resolved, installation: Installation) -> Pr
             f"spec.organizationId is {wanted!r}, but the namespace {found}; a cluster administrator onboards"
             " organizations with the chart eagle-organization",
         )
-    ours = world.cron_job is None or any(
-        owner.get("uid") == world.schedule.meta.uid
-        for owner in world.cron_job.get("metadata", {}).get("ownerReferences", [])
-    )
-    if not ours:
+    if world.cron_job and not _is_ours(world.cron_job, world):
         return ("NameConflict", "a CronJob of this name is there that is not the schedule's; remove or rename one")
     if resolved.serving_mode == "Existing" and world.deployment is None:
         name = world.schedule.spec.serving.deployment_name if world.schedule.spec.serving else ""
@@ -121,14 +137,27 @@ def _problem(world: World, resolved: Resolved, installation: Installation) -> Pr
     return _too_large(world, installation)
 
 
+def _is_ours(cron_job: Manifest, world: World) -> bool:
+    """Whether the schedule owns it, or did: a backup brings objects back without their owners."""
+    owners = cron_job.get("metadata", {}).get("ownerReferences", [])
+    labelled = cron_job.get("metadata", {}).get("labels", {}).get(names.MANAGED_BY_LABEL) == names.OPERATOR_MANAGER
+    return any(owner.get("uid") == world.schedule.meta.uid for owner in owners) or (labelled and not owners)
+
+
 def _too_large(world: World, installation: Installation) -> Problem | None:
+    retry, most = world.schedule.spec.retry, installation.max_trainer.get("memory")
+    if retry and retry.max_memory is not None and most is not None and amount(retry.max_memory) > amount(most):
+        return _more_than_allowed("spec.retry.maxMemory", retry.max_memory, most)
     for part, amounts in training_job.resources(world.schedule, installation).items():
         for name, asked in amounts.items():
             most = installation.max_trainer.get(name)
             if most is not None and amount(asked) > amount(most):
-                field = f"spec.trainer.resources.{part}.{name}"
-                return ("InvalidSchedule", f"{field} is {asked}, but this installation allows at most {most}")
+                return _more_than_allowed(f"spec.trainer.resources.{part}.{name}", asked, most)
     return None
+
+
+def _more_than_allowed(field: str, asked: str | int, most: str) -> Problem:
+    return ("InvalidSchedule", f"{field} is {asked}, but this installation allows at most {most}")
 
 
 def _refuse(world: World, problem: Problem, now: datetime) -> Plan:
@@ -137,77 +166,75 @@ def _refuse(world: World, problem: Problem, now: datetime) -> Plan:
         if conditions.find(status.conditions, kind) is None:
             status = _with(status, world, kind, ("Unknown", "NotReconciled", ""), now)
     status = status.model_copy(update={"observed_generation": world.schedule.meta.generation})
-    event = Report(
-        kind="TrainingSchedule",
-        name=world.schedule.meta.name,
-        uid=world.schedule.meta.uid,
-        namespace=world.schedule.meta.namespace,
-        reason=problem[0],
-        message=problem[1],
-        about=f"{world.schedule.meta.generation}",
-        warning=True,
-    )
+    event = _event(world, *problem, about=f"{world.schedule.meta.generation}", warning=True)
     writes = _status_write(world, status)
     return Plan((event, *writes) if writes else ())
 
 
-def _judged(world: World, step: runs.Step, resolved: Resolved, now: datetime) -> runs.Step:
-    """A version that was trained is judged in the write that says so."""
-    trained = conditions.is_true(step.status.conditions, "Trained")
-    if not trained or conditions.find(step.status.conditions, "Validated"):
-        return step
-    verdict = promotion.verdict(world, replace(step.version, status=step.status), resolved)
-    if verdict is None:
-        return step
-    changed = conditions.with_condition(
-        step.status.conditions,
-        "Validated",
-        "True" if verdict.passed else "False",
-        verdict.reason,
-        verdict.message,
-        generation=step.version.meta.generation,
-        now=now,
+def _event(world: World, reason: str, message: str, *, about: str, warning: bool) -> Report:
+    return Report(
+        kind="TrainingSchedule",
+        name=world.schedule.meta.name,
+        uid=world.schedule.meta.uid,
+        namespace=world.schedule.meta.namespace,
+        reason=reason,
+        message=message,
+        about=about,
+        warning=warning,
     )
-    return replace(step, status=step.status.model_copy(update={"conditions": changed}))
+
+
+def _alarm(world: World, found: stuck.Stuck | None) -> tuple[Write, ...]:
+    """An Event when a run is found to be stuck, once."""
+    raised = conditions.find(world.schedule.status.conditions, "StuckJob")
+    told = (raised.reason, raised.message) if raised and raised.status == "True" else None
+    if found is None or told == (found.reason, found.message):
+        return ()
+    about = f"{found.reason}-{found.version}-{found.since:%Y%m%d%H%M%S}"
+    return (_event(world, "StuckJob", f"{found.reason}: {found.message}", about=about, warning=True),)
 
 
 def _run_writes(steps: Iterable[runs.Step]) -> Iterable[Write]:
     for step in steps:
         if step.status != step.version.status:
             if step.ended:
-                yield _run_ended(step.version, step.status)
+                yield _ended(step.version, step.status, step.ended)
             yield SetVersionStatus(step.version, step.status)
         yield from step.after
 
 
-def _run_ended(version: Version, status: ModelVersionStatus) -> Report:
+def _ended(version: Version, status: ModelVersionStatus, about: str) -> Report:
+    """The Event of the end of an attempt or of the run."""
     trained = conditions.find(status.conditions, "Trained")
     validated = conditions.find(status.conditions, "Validated")
     passed = validated is None or validated.status == "True"
     judged = f"; {validated.reason}: {validated.message}" if validated and not passed else ""
+    tried_again = status.state == "WaitingToRetry"
+    reason = status.attempts[-1].reason if tried_again else trained.reason if trained else None
     return Report(
         kind="ModelVersion",
         name=version.meta.name,
         uid=version.meta.uid,
         namespace=version.meta.namespace,
-        reason=trained.reason if trained else "Ended",
+        reason=reason or "Ended",
         message=((trained.message if trained else "") + judged)[: conditions.MESSAGE_LIMIT],
-        about=f"end-{len(status.attempts)}",
-        warning=status.state == "Failed" or not passed,
+        about=about,
+        warning=tried_again or status.state == "Failed" or not passed,
     )
 
 
 def _version_of(world: World, job: Job) -> Manifest:
-    """The order that a slot's Job stands for."""
+    """The order that a Job stands for: of its slot, or of the administrator who made it of the CronJob."""
     schedule = world.schedule
-    spec: Manifest = {"scheduleName": schedule.meta.name, "trigger": "Schedule", "requestedBy": "schedule"}
+    spec: Manifest = {"scheduleName": schedule.meta.name, "trigger": "Manual", "requestedBy": "kubectl create job"}
     if job.slot:
-        spec["scheduledTime"] = job.slot.strftime("%Y-%m-%dT%H:%M:%SZ")
+        slot = job.slot.strftime("%Y-%m-%dT%H:%M:%SZ")
+        spec |= {"trigger": "Schedule", "requestedBy": "schedule", "scheduledTime": slot}
     return {
         "apiVersion": f"{names.GROUP}/{names.API_VERSION}",
         "kind": "ModelVersion",
         "metadata": {
-            "name": job.meta.name,
+            "name": job.version or job.meta.name,
             "namespace": schedule.meta.namespace,
             "labels": labels(schedule.meta.name),
             "ownerReferences": owned_by("TrainingSchedule", schedule.meta),
@@ -226,11 +253,20 @@ def _before(world: World, status: TrainingScheduleStatus) -> list[Write]:
 
 
 def _summed_up(
-    world: World, status: TrainingScheduleStatus, resolved: Resolved, service: State, now: datetime
+    world: World,
+    status: TrainingScheduleStatus,
+    resolved: Resolved,
+    service: State,
+    found: stuck.Stuck | None,
+    now: datetime,
 ) -> TrainingScheduleStatus:
-    ready: State = _secret_missing(world) or ("True", "Reconciled", _remark(resolved))
+    ready: State = _secret_missing(world) or _slot_lost(world, status) or ("True", "Reconciled", _remark(resolved))
     for kind, state in (("Ready", ready), ("Training", _training(world, resolved)), ("Serving", service)):
         status = _with(status, world, kind, state, now)
+    if found:
+        status = _with(status, world, "StuckJob", ("True", found.reason, found.message), now)
+    elif conditions.find(status.conditions, "StuckJob"):
+        status = _with(status, world, "StuckJob", ("False", "NotStuck", ""), now)
     ends = [a.finish_time for v in world.versions if v.status.state == "Succeeded" for a in v.status.attempts[-1:]]
     finished = [end for end in ends if end]
     if status.last_successful_time:
@@ -259,17 +295,40 @@ def _secret_missing(world: World) -> State | None:
     return None
 
 
+def _slot_lost(world: World, status: TrainingScheduleStatus) -> State | None:
+    slot = clock.lost_slot(status)
+    if slot is None:
+        return None
+    name = names.slot_name(world.schedule.meta.name, slot)
+    return ("False", "NameConflict", f"the slot of {slot:%Y-%m-%d %H:%M} UTC could not run: {_TAKEN.format(name)}")
+
+
+_TAKEN = "a Job named {!r} is there that is not the schedule's; remove it before the next slot"
+
+
 def _training(world: World, resolved: Resolved) -> State:
-    by_state = {state: [v for v in world.versions if v.status.state == state] for state in ("Running", "Queued")}
-    if by_state["Running"]:
-        return ("True", "Running", f"{by_state['Running'][0].meta.name} runs")
-    if by_state["Queued"]:
-        version = by_state["Queued"][0]
-        admitted = conditions.find(version.status.conditions, "Admitted")
-        return ("True", "Queued", f"{version.meta.name}: {admitted.message if admitted else 'waits for its turn'}")
+    """What a person wants to know first: what runs, else what waits for its turn, else what will be tried again."""
+    for state in ("Running", "Queued", "WaitingToRetry"):
+        version = next((v for v in world.versions if v.status.state == state), None)
+        if version:
+            return ("True", state, f"{version.meta.name}{_how_it_is(version)}")
     if resolved.suspend:
         return ("False", "Suspended", "spec.suspend is true: no slot runs")
+    newest = max(world.versions, key=lambda version: (version.meta.created, version.meta.name), default=None)
+    gave_up = conditions.find(newest.status.conditions, "Retrying") if newest else None
+    if newest and gave_up and gave_up.status == "False":
+        return ("False", gave_up.reason, f"{newest.meta.name}: {gave_up.message}")
     return ("False", "Idle", "")
+
+
+def _how_it_is(version: Version) -> str:
+    admitted = conditions.find(version.status.conditions, "Admitted")
+    trained = conditions.find(version.status.conditions, "Trained")
+    if version.status.state == "Running":
+        return f" runs, attempt {version.status.attempts[-1].number}" if len(version.status.attempts) > 1 else " runs"
+    if version.status.state == "Queued":
+        return f": {admitted.message if admitted else 'waits for its turn'}"
+    return f": {trained.message if trained else 'waits for its next attempt'}"
 
 
 def _statistics(world: World) -> Statistics:
@@ -305,6 +364,12 @@ def _effective(resolved: Resolved) -> Effective:
         timeout_seconds=resolved.timeout_seconds,
         pending_timeout_seconds=resolved.pending_timeout_seconds,
         concurrency_policy=resolved.concurrency_policy,
+        retry=Retry(
+            delays_seconds=list(resolved.retry_delays_seconds),
+            retry_on=sorted(resolved.retry_on),
+            max_memory=resolved.max_memory,
+        ),
+        stuck_after_seconds=resolved.stuck_after_seconds,
         history_limits=HistoryLimits(successful=resolved.keep_successful, failed=resolved.keep_failed),
         data_range_days=resolved.data_range_days,
         thresholds=Thresholds(failure_probability=resolved.failure_probability, confidence=resolved.confidence),
@@ -336,10 +401,6 @@ def _status_write(world: World, status: TrainingScheduleStatus) -> list[Write]:
 
 def _touches_versions(writes: Iterable[Write]) -> bool:
     return any(isinstance(write, SetVersionStatus) for write in writes)
-
-
-def _after_slot(slot: datetime | None) -> datetime | None:
-    return slot + _AFTER_THE_SLOT if slot else None
 
 
 def _next_look(moments: Iterable[datetime | None]) -> datetime | None:

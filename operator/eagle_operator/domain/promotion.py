@@ -1,11 +1,13 @@
 """Which version serves."""
 
+import json
 from dataclasses import dataclass
 
 from eagle_contract.api import Resolved, names
 from eagle_contract.api.schedule import ServedVersion
 from eagle_operator.domain import conditions
 from eagle_operator.domain.gate import Evidence, Verdict, judge
+from eagle_operator.domain.serving_deployment import served_models
 from eagle_operator.domain.world import Version, World
 
 
@@ -20,7 +22,7 @@ class Choice:
     model_name: str
     accuracy: str | None
     reason: str
-    """Promoted, Pinned or RolledBackTo."""
+    """Promoted, Pinned, RolledBackTo or Recovered."""
     by: str | None = None
 
 
@@ -32,16 +34,37 @@ def choose(world: World, resolved: Resolved) -> Choice | None:
         pinned = world.version(pin.version)
         if pinned and servable(pinned):
             return _chosen(pinned, resolved, "Pinned")
-        return _kept(active) if active else None
+        return _kept(active) if active else _recovered(world)
     candidate = _newest_candidate(world, resolved)
     if candidate:
         return _chosen(candidate, resolved, "Promoted")
     if active is None:
-        return None
+        return _recovered(world)
     current = world.version(active.name)
     if current and rejected(current):
         return _last_good(world, resolved, current) or _kept(active)
     return _kept(active)
+
+
+def _recovered(world: World) -> Choice | None:
+    """What the Deployment serves although no status says so: a backup brings back the one without the other.
+
+    The template has all that is needed to go on serving; what is known of the model otherwise is in its bundle.
+    """
+    told = served_models(world.deployment) if world.deployment else None
+    name = world.deployment.served_version if world.deployment else ""
+    if not told or not name or any(conditions.is_true(v.status.conditions, "Trained") for v in world.versions):
+        return None
+    model = json.loads(told)[0]
+    return Choice(
+        name=name,
+        label=model["version"],
+        uri=model["uri"],
+        digest=model["digest"],
+        model_name=model["name"],
+        accuracy=None,
+        reason="Recovered",
+    )
 
 
 def servable(version: Version) -> bool:

@@ -10,7 +10,7 @@ from eagle_operator.domain import conditions, serving_deployment
 from eagle_operator.domain.manifests import covers
 from eagle_operator.domain.promotion import Choice, choose
 from eagle_operator.domain.rollout import Rollout, Stage, rollout
-from eagle_operator.domain.world import Deployment, Installation, Version, World
+from eagle_operator.domain.world import Deployment, Installation, Manifest, Schedule, Version, World
 from eagle_operator.domain.writes import Apply, Report, SetVersionStatus, Write
 
 HISTORY_LIMIT = 10
@@ -97,8 +97,12 @@ def _models(choice: Choice) -> str:
 
 
 def _image(world: World, choice: Choice, installation: Installation) -> str:
+    """The image that the version was promoted with; one whose record was lost keeps the image that it runs with."""
     version = world.version(choice.name)
-    return (version.status.serving_image if version else None) or installation.serving_image
+    recorded = version.status.serving_image if version else None
+    running = serving_deployment.image_of(world.deployment) if world.deployment else None
+    serves = world.deployment is not None and serving_deployment.served_models(world.deployment) == _models(choice)
+    return recorded or (running if serves and running else installation.serving_image)
 
 
 def _image_recorded(world: World, choice: Choice, installation: Installation) -> tuple[Write, ...]:
@@ -106,36 +110,48 @@ def _image_recorded(world: World, choice: Choice, installation: Installation) ->
     version = world.version(choice.name)
     if version is None or version.status.serving_image:
         return ()
-    recorded = version.status.model_copy(update={"serving_image": installation.serving_image})
+    recorded = version.status.model_copy(update={"serving_image": _image(world, choice, installation)})
     return (SetVersionStatus(version, recorded),)
 
 
 def _objects(world: World, choice: Choice, resolved: Resolved, installation: Installation) -> tuple[Write, ...]:
     models = _models(choice)
-    schedule = world.schedule
+    schedule, deployed = world.schedule, world.deployment
     if resolved.serving_mode == "Existing":
         name = schedule.spec.serving.deployment_name if schedule.spec.serving else None
-        if name is None or world.deployment is None or serving_deployment.served_models(world.deployment) == models:
+        told = deployed is not None and deployed.served_version == choice.name
+        if name is None or deployed is None or (told and serving_deployment.served_models(deployed) == models):
             return ()
-        return (Apply(serving_deployment.existing(schedule, name, models=models)),)
+        return (Apply(serving_deployment.existing(schedule, name, models=models, version=choice.name)),)
     writes: list[Write] = []
     address = serving_deployment.service(schedule)
-    if world.service is None or not covers(world.service.get("spec"), address["spec"]):
+    if world.service is None or not _is_owned(world.service, schedule) or not _covers(world.service, address):
         writes.append(Apply(address))
     image = _image(world, choice, installation)
-    desired = serving_deployment.managed(schedule, resolved, installation, models=models, image=image)
-    if world.deployment is None:
+    desired = serving_deployment.managed(
+        schedule, resolved, installation, models=models, image=image, version=choice.name
+    )
+    if deployed is None:
         return (*writes, Apply(desired))
-    if _same_model(world.deployment, models=models, image=image):
-        desired["spec"]["template"] = world.deployment.spec["template"]
-    if not covers(world.deployment.spec, desired["spec"]):
+    if _same_model(deployed, models=models, image=image):
+        desired["spec"]["template"] = deployed.spec["template"]
+    kept = deployed.meta.owner_uid == schedule.meta.uid and deployed.served_version == choice.name
+    if not kept or not covers(deployed.spec, desired["spec"]):
         writes.append(Apply(desired))
     return tuple(writes)
 
 
+def _is_owned(found: Manifest, schedule: Schedule) -> bool:
+    owners = found["metadata"].get("ownerReferences", [])
+    return any(owner.get("uid") == schedule.meta.uid for owner in owners)
+
+
+def _covers(found: Manifest, desired: Manifest) -> bool:
+    return covers(found.get("spec"), desired["spec"])
+
+
 def _same_model(deployment: Deployment, *, models: str, image: str) -> bool:
-    containers = deployment.spec.get("template", {}).get("spec", {}).get("containers", [])
-    return serving_deployment.served_models(deployment) == models and any(c.get("image") == image for c in containers)
+    return serving_deployment.served_models(deployment) == models and serving_deployment.image_of(deployment) == image
 
 
 def _in_service(status: TrainingScheduleStatus, choice: Choice, now: datetime) -> TrainingScheduleStatus:
@@ -224,7 +240,8 @@ def _projected(version: Version, active: str | None, step: ServiceStep) -> tuple
     if version.meta.name in step.failed or (step.choice and version.meta.name == step.choice.name):
         return None
     turned_down = version.spec.approval is not None and version.spec.approval.decision == "Rejected"
-    if turned_down and version.status.version:
+    failed = current is not None and current.reason == "RolloutFailed"
+    if turned_down and version.status.version and not failed:
         return ("False", "Rejected", (version.spec.approval.reason if version.spec.approval else None) or "")
     if current and current.status == "True":
         return ("False", "Superseded", f"{active} serves")

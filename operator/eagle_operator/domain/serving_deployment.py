@@ -26,8 +26,16 @@ def served_models(deployment: Deployment) -> str | None:
     return None
 
 
-def managed(schedule: Schedule, resolved: Resolved, installation: Installation, *, models: str, image: str) -> Manifest:
-    """The Deployment that the operator makes itself."""
+def image_of(deployment: Deployment) -> str | None:
+    """The image of the Deployment's server; None if there is none."""
+    containers = deployment.spec.get("template", {}).get("spec", {}).get("containers", [])
+    return next((c.get("image") for c in containers if c.get("name") == CONTAINER), None)
+
+
+def managed(
+    schedule: Schedule, resolved: Resolved, installation: Installation, *, models: str, image: str, version: str
+) -> Manifest:
+    """The Deployment that the operator makes itself. `version` is the name of the version whose model it serves."""
     serving = schedule.spec.serving
     spec: Manifest = {
         "selector": {"matchLabels": _selector(schedule)},
@@ -42,7 +50,9 @@ def managed(schedule: Schedule, resolved: Resolved, installation: Installation, 
     }
     if serving and serving.replicas is not None:
         spec["replicas"] = serving.replicas
-    return _object(schedule, "apps/v1", "Deployment", spec)
+    made = _object(schedule, "apps/v1", "Deployment", spec)
+    made["metadata"]["annotations"] = {names.SERVED_VERSION_ANNOTATION: version}
+    return made
 
 
 def service(schedule: Schedule) -> Manifest:
@@ -55,12 +65,16 @@ def service(schedule: Schedule) -> Manifest:
     )
 
 
-def existing(schedule: Schedule, deployment_name: str, *, models: str) -> Manifest:
-    """What the operator sets in a Deployment of the user's own: one variable, nothing else."""
+def existing(schedule: Schedule, deployment_name: str, *, models: str, version: str) -> Manifest:
+    """What the operator sets in a Deployment of the user's own: one variable, and whose model it is."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": deployment_name, "namespace": schedule.meta.namespace},
+        "metadata": {
+            "name": deployment_name,
+            "namespace": schedule.meta.namespace,
+            "annotations": {names.SERVED_VERSION_ANNOTATION: version},
+        },
         "spec": {
             "template": {
                 "spec": {"containers": [{"name": CONTAINER, "env": [{"name": MODELS_VARIABLE, "value": models}]}]}

@@ -1,5 +1,7 @@
 """The CronJob that is a schedule's clock, and the Jobs of runs that no slot starts."""
 
+from datetime import datetime
+
 from eagle_contract.api import Resolved, names
 from eagle_operator.domain.manifests import (
     APPLIED_ANNOTATION,
@@ -17,13 +19,17 @@ JOBS_KEPT_BY_CRON_JOB = 100
 
 
 def cron_job(schedule: Schedule, resolved: Resolved, installation: Installation) -> Manifest:
-    """The schedule's clock: at each slot Kubernetes makes a Job, suspended until it is admitted."""
+    """The schedule's clock: at each slot Kubernetes makes a Job, suspended until it is admitted.
+
+    A clock and nothing more: what a slot does while an older run is under way, the operator decides. Kubernetes' own
+    Forbid replays old slots, and its Replace kills a run without a record.
+    """
     name = schedule.meta.name
     spec: Manifest = {
         "schedule": resolved.schedule,
         "timeZone": resolved.time_zone,
         "suspend": resolved.suspend,
-        "concurrencyPolicy": resolved.concurrency_policy,
+        "concurrencyPolicy": "Allow",
         "startingDeadlineSeconds": resolved.starting_deadline_seconds,
         "successfulJobsHistoryLimit": JOBS_KEPT_BY_CRON_JOB,
         "failedJobsHistoryLimit": JOBS_KEPT_BY_CRON_JOB,
@@ -46,29 +52,61 @@ def cron_job(schedule: Schedule, resolved: Resolved, installation: Installation)
     }
 
 
-def ordered_job(schedule: Schedule, version: Version, resolved: Resolved, installation: Installation) -> Manifest:
-    """The Job of a run that a person ordered: as a slot's, but owned by its version."""
-    tags = {names.VERSION_LABEL: version.meta.name, names.ATTEMPT_LABEL: "1"}
+def slot_job(schedule: Schedule, slot: datetime, resolved: Resolved, installation: Installation) -> Manifest:
+    """The Job of a slot that Kubernetes did not make, by the name that Kubernetes would have given it."""
+    moment = slot.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": names.attempt_job_name(version.meta.name, 1),
+            "name": names.slot_name(schedule.meta.name, slot),
+            "namespace": schedule.meta.namespace,
+            "labels": _job_labels(schedule),
+            "annotations": {names.SLOT_ANNOTATION: moment},
+            "ownerReferences": owned_by("TrainingSchedule", schedule.meta),
+        },
+        "spec": _job_spec(schedule, resolved, installation, {}),
+    }
+
+
+def ordered_job(
+    schedule: Schedule,
+    version: Version,
+    resolved: Resolved,
+    installation: Installation,
+    *,
+    attempt: int = 1,
+    memory: str | int | None = None,
+) -> Manifest:
+    """The Job of an attempt that no slot starts, a person's order or a retry: as a slot's, but owned by its version.
+
+    `memory` is the trainer's limit where it is not the schedule's.
+    """
+    tags = {names.VERSION_LABEL: version.meta.name, names.ATTEMPT_LABEL: str(attempt)}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": names.attempt_job_name(version.meta.name, attempt),
             "namespace": schedule.meta.namespace,
             "labels": {**_job_labels(schedule), **tags},
             "ownerReferences": owned_by("ModelVersion", version.meta),
         },
-        "spec": _job_spec(schedule, resolved, installation, tags),
+        "spec": _job_spec(schedule, resolved, installation, tags, memory),
     }
 
 
 def _job_labels(schedule: Schedule) -> dict[str, str]:
-    queue = schedule.spec.trainer.queue_name if schedule.spec.trainer else None
-    kueue = {"kueue.x-k8s.io/queue-name": queue} if queue else {}
-    return labels(schedule.meta.name, **kueue)
+    return labels(schedule.meta.name)
 
 
-def _job_spec(schedule: Schedule, resolved: Resolved, installation: Installation, tags: dict[str, str]) -> Manifest:
+def _job_spec(
+    schedule: Schedule,
+    resolved: Resolved,
+    installation: Installation,
+    tags: dict[str, str],
+    memory: str | int | None = None,
+) -> Manifest:
     return {
         "suspend": True,
         "backoffLimit": 0,
@@ -81,19 +119,19 @@ def _job_spec(schedule: Schedule, resolved: Resolved, installation: Installation
         },
         "template": {
             "metadata": {"labels": labels(schedule.meta.name, **{names.NAME_LABEL: "eagle-trainer", **tags})},
-            "spec": _pod_spec(schedule, installation),
+            "spec": _pod_spec(schedule, installation, memory),
         },
     }
 
 
-def _pod_spec(schedule: Schedule, installation: Installation) -> Manifest:
+def _pod_spec(schedule: Schedule, installation: Installation, memory: str | int | None) -> Manifest:
     trainer = schedule.spec.trainer
     pod: Manifest = {
         "serviceAccountName": names.TRAINER_SERVICE_ACCOUNT,
         "restartPolicy": "Never",
         "enableServiceLinks": False,
         "securityContext": POD_SECURITY,
-        "containers": [_container(schedule, installation)],
+        "containers": [_container(schedule, installation, memory)],
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             secret_volume("keys", names.KEYS_SECRET),
@@ -110,7 +148,7 @@ def _pod_spec(schedule: Schedule, installation: Installation) -> Manifest:
     return pod
 
 
-def _container(schedule: Schedule, installation: Installation) -> Manifest:
+def _container(schedule: Schedule, installation: Installation, memory: str | int | None) -> Manifest:
     return {
         "name": "trainer",
         "image": installation.trainer_image,
@@ -129,7 +167,7 @@ def _container(schedule: Schedule, installation: Installation) -> Manifest:
             },
         ],
         "envFrom": [{"secretRef": {"name": names.STORE_SECRET}}],
-        "resources": resources(schedule, installation),
+        "resources": _with_memory(resources(schedule, installation), memory),
         "securityContext": RESTRICTED,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -147,6 +185,19 @@ def resources(schedule: Schedule, installation: Installation) -> Manifest:
     base = installation.trainer_resources
     merged = {part: {**base.get(part, {}), **own.get(part, {})} for part in ("requests", "limits")}
     return {part: {k: str(v) for k, v in amounts.items()} for part, amounts in merged.items() if amounts}
+
+
+def memory_limit(schedule: Schedule, installation: Installation) -> str | None:
+    """How much memory the trainer may use; None if nothing bounds it."""
+    limit: str | None = resources(schedule, installation).get("limits", {}).get("memory")
+    return limit
+
+
+def _with_memory(amounts: Manifest, memory: str | int | None) -> Manifest:
+    """The resources with another memory limit, and the same request: that it needs it is known by then."""
+    if memory is None:
+        return amounts
+    return {part: {**amounts.get(part, {}), "memory": str(memory)} for part in ("requests", "limits")}
 
 
 def _from_field(name: str, path: str) -> Manifest:

@@ -1,7 +1,8 @@
 """What a decision looks at: one schedule and its children as last seen, trimmed to what decisions need."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from eagle_contract.api import (
@@ -9,10 +10,17 @@ from eagle_contract.api import (
     ModelVersionStatus,
     TrainingScheduleSpec,
     TrainingScheduleStatus,
+    names,
 )
 
 Manifest = dict[str, Any]
 """A Kubernetes object in its JSON form."""
+
+END_NOW_SECONDS = 1
+"""The deadline, counted from its start, with which Kubernetes ends a Job that runs at once: the shortest there is."""
+
+_NODE_GIVEN_UP_AFTER = timedelta(seconds=120)
+"""A pod that is still there so long after its grace period is on a node that nobody hears from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +36,8 @@ class Meta:
     owner_uid: str | None = None
     owner_kind: str | None = None
     deleting: bool = False
+    ours: bool = False
+    """Whether the operator made it or took it over once: it bears the operator's label."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -51,6 +61,13 @@ class Version:
     meta: Meta
     spec: ModelVersionSpec
     status: ModelVersionStatus
+    restored: bool = False
+    """Whether it came back from a backup, without what had become of it."""
+
+    @property
+    def run_time(self) -> datetime:
+        """The slot that the run belongs to, else when it was ordered."""
+        return self.spec.scheduled_time or self.meta.created
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +79,7 @@ class Job:
     suspended: bool
     version: str | None = None
     """The version's name where the Job is labelled with it (Jobs that the operator made)."""
+    attempt: int = 1
     slot: datetime | None = None
     start_time: datetime | None = None
     pods: int = 0
@@ -83,8 +101,18 @@ class Job:
         return self.complete or self.failed
 
     @property
+    def told_to_end(self) -> bool:
+        """Whether its deadline was moved to its beginning, which is how a Job that runs is ended cleanly."""
+        return self.deadline_seconds == END_NOW_SECONDS
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is there to be let go, and was not yet."""
+        return self.suspended and not self.finished and not self.meta.deleting
+
+    @property
     def holds_place(self) -> bool:
-        """Whether it counts as running for admission."""
+        """Whether it counts as running for admission, unless all its pods are lost."""
         return not self.suspended and (not self.finished or self.pods > 0)
 
 
@@ -109,11 +137,27 @@ class Pod:
     disrupted: bool = False
     models: str = ""
     """A server's: the value of EAGLE_MODELS."""
+    deletion_time: datetime | None = None
+    """When it should have been gone at the latest: the end of its grace period."""
 
     @property
     def gone(self) -> bool:
         """Whether it can do nothing any more."""
-        return self.meta.deleting or self.phase in ("Succeeded", "Failed")
+        return self.meta.deleting or self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether its containers ran to their end."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def given_up_at(self) -> datetime | None:
+        """From when on it counts as lost to its node, if it does not go."""
+        return self.deletion_time + _NODE_GIVEN_UP_AFTER if self.deletion_time and not self.ended else None
+
+    def lost(self, now: datetime) -> bool:
+        """Whether it is to be taken for lost: told to go, and still there long after."""
+        return self.given_up_at is not None and now >= self.given_up_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +173,8 @@ class Deployment:
     available: int = 0
     progressing_reason: str = ""
     progressing_message: str = ""
+    served_version: str = ""
+    """The name of the version that its template was written for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +193,8 @@ class World:
     service: Manifest | None = None
     waiting: dict[str, "Waiting"] = field(default_factory=dict)
     """Why Jobs of this schedule (by name) are not admitted yet."""
+    log_tails: Mapping[str, str] = field(default_factory=dict)
+    """The ends of the logs that were read, by the UIDs of their pods."""
 
     def version(self, name: str) -> Version | None:
         """The version of that name."""
@@ -155,6 +203,15 @@ class World:
     def job(self, name: str) -> Job | None:
         """The Job of that name."""
         return next((job for job in self.jobs if job.meta.name == name), None)
+
+    def attempt_job(self, version: str, attempt: int) -> Job | None:
+        """The Job of an attempt: by its labels, which a Job has that the operator made or took over, or by its name."""
+        labelled = (job for job in self.jobs if job.version == version and job.attempt == attempt)
+        return next(labelled, None) or self.job(names.attempt_job_name(version, attempt))
+
+    def jobs_of(self, version: str) -> tuple[Job, ...]:
+        """The Jobs of all attempts of a version that are there."""
+        return tuple(job for job in self.jobs if (job.version or job.meta.name) == version)
 
     def pods_of(self, job: Job) -> tuple[Pod, ...]:
         """The Job's pods, oldest first."""
@@ -168,6 +225,8 @@ class Waiting:
 
     reason: str
     message: str
+    for_kueue: bool = False
+    """Whether it is the schedule's turn, and Kueue is to decide on the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,5 +240,7 @@ class Installation:
     trainer_resources: Manifest = field(default_factory=dict)
     serving_resources: Manifest = field(default_factory=dict)
     admission_enabled: bool = True
+    max_waiting_manual_runs: int = 5
+    """How many runs that people ordered may wait at once, per schedule."""
     max_trainer: Manifest = field(default_factory=dict)
     """The most that a schedule may ask for its trainer, by resource name."""

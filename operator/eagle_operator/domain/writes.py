@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from eagle_contract.api import ModelVersionStatus, TrainingScheduleStatus
-from eagle_operator.domain.world import Job, Manifest, Meta, Schedule, Version
+from eagle_contract.api import ModelVersionStatus, TrainingScheduleStatus, names
+from eagle_operator.domain.world import Job, Manifest, Meta, Pod, Schedule, Version
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,55 @@ class SetVersionStatus:
 
 @dataclass(frozen=True)
 class Adopt:
-    """Make the schedule own a version that a person ordered, or that a backup brought back without its owner."""
+    """Make the schedule own a version that a person ordered, or that a backup brought back without its owner.
+
+    What was owned once and is not any more came back from a backup, and is marked so: it must not run again.
+    """
 
     version: Version
     owner: Meta
+
+    @property
+    def restored(self) -> bool:
+        """Whether it was owned once."""
+        return self.version.meta.ours
+
+
+@dataclass(frozen=True)
+class DeleteVersion:
+    """Remove a version of the history, if it is still as it was seen; what it owns goes with it."""
+
+    version: Version
+
+
+@dataclass(frozen=True)
+class ForgetResult:
+    """Take the result of a failed attempt out of a version's status before the next attempt, if it is still as seen."""
+
+    version: Version
+
+
+@dataclass(frozen=True)
+class TagJob:
+    """Say on a waiting Job that somebody made of the CronJob whose run it is."""
+
+    job: Job
+    version: str
+
+
+@dataclass(frozen=True)
+class HandToKueue:
+    """Put a waiting Job into a queue of Kueue's, which from then on decides when it runs."""
+
+    job: Job
+    queue: str
+
+
+@dataclass(frozen=True)
+class ReadLog:
+    """Read the end of a pod's log while the pod is there. It writes nothing; the next look has it."""
+
+    pod: Pod
 
 
 @dataclass(frozen=True)
@@ -81,7 +126,30 @@ class Report:
     warning: bool = False
 
 
-Write = Adopt | Apply | Create | SetScheduleStatus | SetVersionStatus | DeleteJob | EndJob | MarkRecorded | Report
+Write = (
+    Adopt
+    | Apply
+    | Create
+    | DeleteJob
+    | DeleteVersion
+    | EndJob
+    | ForgetResult
+    | HandToKueue
+    | MarkRecorded
+    | ReadLog
+    | Report
+    | SetScheduleStatus
+    | SetVersionStatus
+    | TagJob
+)
+
+
+def slot_of(write: Write) -> datetime | None:
+    """The slot whose Job a write makes; None for any other write."""
+    if not isinstance(write, Create) or write.manifest["kind"] != "Job":
+        return None
+    slot = write.manifest["metadata"].get("annotations", {}).get(names.SLOT_ANNOTATION)
+    return datetime.fromisoformat(slot) if slot else None
 
 
 @dataclass(frozen=True)

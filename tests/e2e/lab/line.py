@@ -47,11 +47,15 @@ def line_tables(seed: int = 7) -> list[Table]:
 
 
 def line_spec(organization_id: str, secret: str, **members: object) -> Object:
-    """The spec of a TrainingSchedule that learns from the line; its slots are years away. `members` replace."""
+    """The spec of a TrainingSchedule that learns from the line; its slots are years away, and nothing is retried.
+
+    `members` replace.
+    """
     return {
         "organizationId": organization_id,
         "schedule": "0 0 1 1 *",
         "timeoutSeconds": 600,
+        "retry": {"delaysSeconds": []},
         "source": {
             "connection": {"secretName": secret},
             "dataRangeDays": 3,

@@ -30,6 +30,8 @@ NOW = SLOT + timedelta(seconds=5)
 INSTALLATION = Installation(trainer_image="trainer:1", serving_image="serving:1")
 DEFAULTS = InstallationDefaults()
 SCHEDULE_UID, CRON_JOB_UID = "uid-schedule", "uid-cronjob"
+SERVED_AS = {"a": f"{NAME}-1", "b": f"{NAME}-2"}
+"""The names of the versions whose models those letters stand for."""
 Conclusion = tuple[str, str]
 """Status and reason of a condition."""
 
@@ -78,11 +80,17 @@ def meta(name: str, **changes: Any) -> Meta:
 
 
 def schedule(
-    status: TrainingScheduleStatus | None = None, *, generation: int = 1, uid: str = SCHEDULE_UID, **changes: Any
+    status: TrainingScheduleStatus | None = None,
+    *,
+    generation: int = 1,
+    uid: str = SCHEDULE_UID,
+    created: datetime = SLOT,
+    **changes: Any,
 ) -> Schedule:
-    """A schedule whose clock was seen before; `changes` are members of its spec."""
+    """A schedule whose clock was seen before, and that has no slot yet; `changes` are members of its spec."""
     known = status or TrainingScheduleStatus(clock="0 2 * * 0 Etc/UTC")
-    return Schedule(meta=meta(NAME, uid=uid, generation=generation), spec=spec(**changes), status=known)
+    identity = meta(NAME, uid=uid, generation=generation, created=created)
+    return Schedule(meta=identity, spec=spec(**changes), status=known)
 
 
 def slot_name(slot: datetime = SLOT) -> str:
@@ -265,7 +273,9 @@ def models(letter: str) -> str:
 def deployment(letter: str = "a", *, image: str = "serving:1", generation: int = 1, **changes: Any) -> Deployment:
     """A Deployment all of whose pods serve that model."""
     plain = schedule()
-    made = managed(plain, resolve(plain.spec, DEFAULTS), INSTALLATION, models=models(letter), image=image)
+    version = SERVED_AS.get(letter, f"{NAME}-{letter}")
+    resolved = resolve(plain.spec, DEFAULTS)
+    made = managed(plain, resolved, INSTALLATION, models=models(letter), image=image, version=version)
     known: dict[str, Any] = {
         "labels": {},
         "spec": {"replicas": 1, **made["spec"]},
@@ -274,8 +284,10 @@ def deployment(letter: str = "a", *, image: str = "serving:1", generation: int =
         "updated": 1,
         "available": 1,
         "progressing_reason": "NewReplicaSetAvailable",
+        "served_version": version,
     }
-    return Deployment(meta=meta(f"{NAME}-serving", generation=generation), **{**known, **changes})
+    who = meta(f"{NAME}-serving", generation=generation, owner_uid=SCHEDULE_UID)
+    return Deployment(meta=who, **{**known, **changes})
 
 
 def server(letter: str = "a", **changes: Any) -> Pod:

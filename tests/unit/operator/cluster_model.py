@@ -7,36 +7,69 @@ rests on an outdated object conflicts, as it does on an API server.
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from tests.unit.operator import builders as b
 
-from eagle_contract.api import ModelVersionSpec, ModelVersionStatus, TrainingScheduleSpec, TrainingScheduleStatus, names
+from eagle_contract.api import (
+    Condition,
+    ModelVersionSpec,
+    ModelVersionStatus,
+    TrainingScheduleSpec,
+    TrainingScheduleStatus,
+    names,
+)
 from eagle_contract.api.schedule import Pin, Serving
 from eagle_contract.api.version import Approval, Cancellation
+from eagle_operator.cluster import NameTakenError
+from eagle_operator.domain import timetable
 from eagle_operator.domain.admission import Candidate, Limits, Running, decide
-from eagle_operator.domain.plan import plan
+from eagle_operator.domain.plan import plan, refused, slot_lost
 from eagle_operator.domain.serving_deployment import served_models
-from eagle_operator.domain.world import Deployment, Job, Manifest, Meta, Pod, Schedule, Version, Waiting, World
+from eagle_operator.domain.world import (
+    Deployment,
+    Installation,
+    Job,
+    Manifest,
+    Meta,
+    Pod,
+    Schedule,
+    Version,
+    Waiting,
+    World,
+)
 from eagle_operator.domain.writes import (
     Adopt,
     Apply,
     Create,
     DeleteJob,
+    DeleteVersion,
     EndJob,
+    ForgetResult,
+    HandToKueue,
     MarkRecorded,
     Plan,
+    ReadLog,
     Report,
     SetScheduleStatus,
     SetVersionStatus,
+    TagJob,
     Write,
+    slot_of,
 )
 
+GRACE = timedelta(seconds=30)
+"""So long a pod may take to end once it was told to."""
 LOOKS = 12
 """So many looks the operator itself allows before it complains that a schedule does not settle."""
+
+
+CREATED = b.SLOT - timedelta(hours=1)
+_MOMENT = re.compile(r"\d\d:\d\d:\d\d UTC")
 
 
 class ConflictError(Exception):
@@ -51,24 +84,54 @@ class CrashError(Exception):
 class ClusterModel:
     """Objects by name, and the facts that a test wants to hold against the operator."""
 
-    schedule: Schedule = field(default_factory=lambda: b.schedule(TrainingScheduleStatus()))
+    schedule: Schedule = field(default_factory=lambda: b.schedule(TrainingScheduleStatus(), created=CREATED))
     cron_job: Manifest | None = None
     versions: dict[str, Version] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     deployment: Deployment | None = None
     service: Manifest | None = None
-    now: datetime = b.NOW
+    now: datetime = CREATED + timedelta(seconds=5)
     waiting: dict[str, Waiting] = field(default_factory=dict)
     bad_models: set[str] = field(default_factory=set)
     """Digests of models that a server refuses."""
+    strangers: set[str] = field(default_factory=set)
+    """Names of Jobs that are somebody else's."""
+    lost: set[str] = field(default_factory=set)
+    """Pods on nodes that nobody hears from."""
+    fired: set[datetime] = field(default_factory=set)
+    """Slots for which Kubernetes has made a Job, or could not."""
+    accuracy: str = "0.98"
+    """Of the models that the trainers come to now."""
+    data: int = 0
+    """What the trainers learn from: the same data make the same model."""
+    log_tails: dict[str, str] = field(default_factory=dict)
+    """What the operator has read and not written down yet; it is lost when the operator ends."""
+    logs_read: list[str] = field(default_factory=list)
+    versions_made: list[str] = field(default_factory=list)
     jobs_made: list[str] = field(default_factory=list)
+    memory: dict[str, str] = field(default_factory=dict)
+    """The memory limits of the trainers, by their Jobs."""
+    let_go: list[str] = field(default_factory=list)
+    """What was admitted: slots' Jobs by their names, others by their versions' UIDs and attempts."""
+    slots_begun: set[datetime] = field(default_factory=set)
+    """Slots that got a version."""
+    slots_before: int = 0
+    """How many slots the timetables had that the schedule has no more."""
+    since: datetime = CREATED
+    """Since when its timetable is as it is."""
+    next_look: datetime | None = None
+    installation: Installation = b.INSTALLATION
     in_service: list[str] = field(default_factory=list)
     """Names of versions in the order in which they came into service."""
     events: set[tuple[str, str, str]] = field(default_factory=set)
     writes: int = 0
     crash_after: int | None = None
     """How many writes the operator does before it ends, once."""
+    restart: timedelta = timedelta(seconds=30)
+    """How long it takes until it is there again."""
+    restored: int = 0
+    """How often it came back from a backup."""
     counter: int = 1
     rested_at: tuple[object, ...] = ()
 
@@ -86,14 +149,31 @@ class ClusterModel:
             deployment=self.deployment,
             service=self.service,
             waiting=self.waiting,
+            log_tails=dict(self.log_tails),
         )
 
     def look(self) -> Plan:
         """One look of the operator, all of whose writes are done. Raises CrashError when its time has come."""
-        due = plan(self.world(), b.INSTALLATION, b.DEFAULTS, self.now)
+        due = plan(self.world(), self.installation, b.DEFAULTS, self.now)
         for write in due.writes:
-            self.write(write)
+            try:
+                self.write(write)
+            except NameTakenError as error:
+                self._say_refused(write, str(error))
+                break
+        if not b.of_kind(due, ReadLog):
+            self.log_tails = {}
         return due
+
+    def _say_refused(self, write: Write, message: str) -> None:
+        slot = slot_of(write)
+        told = (
+            slot_lost(self.world(), slot, message, self.now)
+            if slot
+            else refused(self.world(), "NameConflict", message, self.now)
+        )
+        for saying in told.writes:
+            self.write(saying)
 
     def settle(self) -> None:
         """Looks until there is nothing to write; AssertionError if that does not come soon."""
@@ -104,10 +184,12 @@ class ClusterModel:
             try:
                 due = self.look()
             except CrashError:
-                self.wait(seconds=30)
+                self.log_tails = {}
+                self.now += self.restart
                 continue
             if not due.writes:
                 assert due.look_again is None or due.look_again > self.now, "looks again at once, for nothing"
+                self.next_look = due.look_again
                 self.rested_at = self._signature()
                 return
             looks += 1
@@ -134,15 +216,35 @@ class ClusterModel:
             case Adopt(version, owner):
                 current = self.versions[version.meta.name]
                 self._still(version.meta, current.meta)
-                self.versions[version.meta.name] = replace(current, meta=self._touched(current.meta, owner.uid))
+                restored = current.restored or write.restored
+                meta = replace(self._touched(current.meta, owner.uid), ours=True)
+                self.versions[version.meta.name] = replace(current, meta=meta, restored=restored)
+            case DeleteVersion(version):
+                self._still(version.meta, self.versions[version.meta.name].meta)
+                self.delete_version(version.meta.name)
             case DeleteJob(job):
                 self.delete_job(job.meta.name)
+            case ForgetResult(version):
+                current = self.versions[version.meta.name]
+                self._still(version.meta, current.meta)
+                status = current.status.model_copy(update={"result": None})
+                self.versions[version.meta.name] = replace(current, status=status, meta=self._touched(current.meta))
+            case TagJob(job, name):
+                self._change_job(job.meta.name, version=name, attempt=1)
+            case HandToKueue(job, _):
+                self._change_job(job.meta.name, queued_elsewhere=True)
             case EndJob(job):
                 self._change_job(job.meta.name, deadline_seconds=1)
             case MarkRecorded(job):
                 self._change_job(job.meta.name, recorded=True)
+            case ReadLog(pod):
+                assert pod.meta.uid in self.pods, "a log can be read only while the pod is there"
+                self.logs_read.append(pod.meta.uid)
+                self.log_tails[pod.meta.uid] = f"the end of {pod.meta.name}"
             case Report():
                 self.events.add((write.uid, write.reason, write.about))
+            case _:
+                assert_never(write)
         self.writes += 1
         if self.crash_after is not None and self.writes > self.crash_after:
             self.crash_after = None
@@ -171,24 +273,47 @@ class ClusterModel:
         else:
             old = self.deployment
             spec = {"replicas": 1, **manifest["spec"]}
+            owner = manifest["metadata"]["ownerReferences"][0]["uid"]
+            served = manifest["metadata"]["annotations"][names.SERVED_VERSION_ANNOTATION]
             known = old or Deployment(meta=b.meta(manifest["metadata"]["name"], generation=0), labels={}, spec={})
             if known.spec != spec:
-                self.deployment = replace(known, spec=spec, meta=self._touched(known.meta, new_spec=True))
+                known = replace(known, spec=spec, meta=self._touched(known.meta, new_spec=True))
+            self.deployment = replace(known, served_version=served, meta=self._touched(known.meta, owner))
 
     def _create(self, manifest: Manifest) -> None:
         name, owner = manifest["metadata"]["name"], manifest["metadata"]["ownerReferences"][0]
-        identity = b.meta(name, owner_uid=owner["uid"], owner_kind=owner["kind"], created=self.now)
+        if manifest["kind"] == "Job" and name in self.strangers:
+            raise NameTakenError(f"a Job named {name!r} is there that is not the schedule's")
+        identity = b.meta(name, owner_uid=owner["uid"], owner_kind=owner["kind"], created=self.now, ours=True)
         if manifest["kind"] == "ModelVersion" and name not in self.versions:
             spec = ModelVersionSpec.model_validate(manifest["spec"])
-            self.versions[name] = Version(meta=self._touched(identity), spec=spec, status=ModelVersionStatus())
+            self._add_version(Version(meta=identity, spec=spec, status=ModelVersionStatus()))
+            if spec.scheduled_time:
+                self.slots_begun.add(spec.scheduled_time)
         elif manifest["kind"] == "Job" and name not in self.jobs:
-            label = manifest["metadata"]["labels"][names.VERSION_LABEL]
-            self._add_job(Job(meta=identity, schedule=b.NAME, suspended=True, version=label, deadline_seconds=7200))
+            labels = manifest["metadata"]["labels"]
+            job = Job(
+                meta=identity,
+                schedule=b.NAME,
+                suspended=True,
+                version=labels.get(names.VERSION_LABEL),
+                attempt=int(labels.get(names.ATTEMPT_LABEL, 1)),
+                slot=slot_of(Create(manifest)),
+                deadline_seconds=7200,
+            )
+            self._add_job(job, manifest)
 
-    def _add_job(self, job: Job) -> None:
+    def _add_job(self, job: Job, made_as: Manifest) -> None:
+        (container,) = made_as["spec"]["template"]["spec"]["containers"]
+        self.memory[job.meta.name] = container["resources"].get("limits", {}).get("memory", "")
         self.jobs_made.append(job.meta.name)
         uid = f"{job.meta.uid}-{self.jobs_made.count(job.meta.name)}"
         self.jobs[job.meta.name] = replace(job, meta=self._touched(replace(job.meta, uid=uid)))
+
+    def _add_version(self, version: Version) -> None:
+        self.versions_made.append(version.meta.name)
+        uid = f"{version.meta.uid}-{self.versions_made.count(version.meta.name)}"
+        self.versions[version.meta.name] = replace(version, meta=self._touched(replace(version.meta, uid=uid)))
 
     def _change_job(self, name: str, **changes: Any) -> None:
         job = self.jobs.get(name)
@@ -201,6 +326,11 @@ class ClusterModel:
         old = self.schedule
         if status and status.active_version and status.active_version != old.status.active_version:
             self.in_service.append(status.active_version.name)
+        if status and status.clock != old.status.clock and old.status.clock:
+            moved = status.not_before
+            assert moved is not None, "a timetable changed, and notBefore did not move"
+            self.slots_before += len(_slots(old.status.clock, self.since, moved))
+            self.since = moved
         meta = self._touched(old.meta, new_spec=spec is not None)
         self.schedule = Schedule(meta=meta, spec=spec or old.spec, status=status or old.status)
 
@@ -209,53 +339,89 @@ class ClusterModel:
         stored = ModelVersionStatus.model_validate(status.model_copy(update=kept).wire())
         self.versions[version.meta.name] = replace(version, status=stored, meta=self._touched(version.meta))
 
+    def slots(self) -> tuple[int, int]:
+        """How many slots there were, and how many of them were begun or counted as missed."""
+        status = self.schedule.status
+        missed = status.missed_slots
+        settled = [self.since, status.not_before, status.last_schedule_time, missed.last_time if missed else None]
+        until = max(moment for moment in (*settled, *self.slots_begun) if moment)
+        there = self.slots_before + (len(_slots(status.clock, self.since, until)) if status.clock else 0)
+        return there, len(self.slots_begun) + (missed.count if missed else 0)
+
     # --- Kubernetes
 
     def fire(self, slot: datetime) -> None:
-        """The CronJob controller at a slot: a suspended Job; one that is unfinished forbids it, or is replaced."""
+        """The CronJob controller at a slot: a suspended Job, whatever else there is of the schedule; once a slot."""
+        if self.cron_job is None or self.cron_job["spec"]["suspend"] or slot in self.fired:
+            return
+        if not CREATED < slot <= self.now:
+            return
+        assert self.cron_job["spec"]["concurrencyPolicy"] == "Allow"
+        if self.now - slot > timedelta(seconds=self.cron_job["spec"]["startingDeadlineSeconds"]):
+            return
+        self.fired.add(slot)
         name = b.slot_name(slot)
-        if self.cron_job is None or self.cron_job["spec"]["suspend"] or name in self.jobs_made:
-            return
-        unfinished = [job for job in self.jobs.values() if job.meta.owner_kind == "CronJob" and not job.finished]
-        if unfinished and self.cron_job["spec"]["concurrencyPolicy"] == "Forbid":
-            return
-        for job in unfinished:
-            self.delete_job(job.meta.name)
-        self._add_job(b.job(name, slot=slot, created=self.now))
+        if name not in self.jobs and name not in self.strangers:
+            self._add_job(b.job(name, slot=slot, created=self.now), self.cron_job["spec"]["jobTemplate"])
 
     def admit(self) -> None:
         """The operator's admission: the same candidates as the mirror's, one place."""
+        trainer = self.schedule.spec.trainer
         candidates = [
             Candidate(
                 key=job.meta.key,
                 organization=b.NAMESPACE,
                 schedule=b.NAME,
-                waiting_since=job.meta.created,
+                waiting_since=self._version_of(job).status.queued_time or job.meta.created,
                 held=Waiting("ScheduleSuspended", "") if self._held(job) else None,
+                kueue=(trainer.queue_name if trainer else None) or "",
             )
             for job in self.jobs.values()
-            if job.suspended and self._may_wait(job)
+            if job.waits and not job.queued_elsewhere and self._may_wait(job)
         ]
-        places = [Running(b.NAMESPACE, b.NAME) for job in self.jobs.values() if job.holds_place]
-        decision = decide(candidates, places, Limits(total=1, per_organization=1))
+        at_work = {pod.job_uid for pod in self.pods.values() if not pod.models and not pod.ended}
+        at_work -= {pod.job_uid for pod in self.pods.values() if pod.lost(self.now)}
+        lost = {pod.job_uid for pod in self.pods.values() if pod.lost(self.now)}
+        places = at_work | {job.meta.uid for job in self.jobs.values() if job.holds_place and job.meta.uid not in lost}
+        elsewhere = [(b.NAMESPACE, b.NAME) for job in self.jobs.values() if job.waits and job.queued_elsewhere]
+        limits = Limits(total=1, per_organization=1)
+        decision = decide(candidates, [Running(b.NAMESPACE, b.NAME)] * len(places), limits, elsewhere=elsewhere)
         self.waiting = {key[1]: waiting for key, waiting in decision.waiting.items()}
         for _, name in decision.admit:
-            self._change_job(name, suspended=False, start_time=self.now)
+            self._let_go(self.jobs[name])
+
+    def kueue(self) -> None:
+        """Kueue admits what is in its queue."""
+        for job in list(self.jobs.values()):
+            if job.queued_elsewhere and job.waits:
+                self._let_go(job)
+
+    def _let_go(self, job: Job) -> None:
+        version = self.versions.get(job.version or job.meta.name)
+        ordered = job.slot is None and version is not None
+        self.let_go.append(f"{version.meta.uid} {job.attempt}" if version and ordered else job.meta.name)
+        self._change_job(job.meta.name, suspended=False, start_time=self.now)
+
+    def _version_of(self, job: Job) -> Version:
+        return self.versions[job.version or job.meta.name]
 
     def _may_wait(self, job: Job) -> bool:
-        version = self.versions.get(job.meta.name)
+        version = self.versions.get(job.version or job.meta.name)
         not_before = self.schedule.status.not_before
         outdated = bool(job.slot and not_before and job.slot <= not_before)
-        return bool(version and version.status.state == "Queued" and not version.spec.cancellation and not outdated)
+        if version is None or version.status.state != "Queued" or version.spec.cancellation or outdated:
+            return False
+        attempts = version.status.attempts
+        return not attempts or job.attempt == attempts[-1].number + 1
 
     def _held(self, job: Job) -> bool:
-        return bool(self.schedule.spec.suspend) and self.versions[job.meta.name].spec.trigger == "Schedule"
+        return bool(self.schedule.spec.suspend) and self._version_of(job).spec.trigger == "Schedule"
 
     def start_pods(self) -> None:
         """The Job controller: a pod for each Job that is let go, unless its deadline has passed."""
         for job in list(self.jobs.values()):
-            alive = [pod for pod in self.pods.values() if pod.job_uid == job.meta.uid and not pod.gone]
-            if not job.suspended and not job.finished and not job.failing and not alive and job.deadline_seconds != 1:
+            there = [pod for pod in self.pods.values() if pod.job_uid == job.meta.uid and not pod.ended]
+            if not job.suspended and not job.finished and not job.failing and not there and job.deadline_seconds != 1:
                 self.counter += 1
                 uid = f"uid-pod-{self.counter}"
                 self.pods[uid] = b.pod(uid, of=job, created=self.now)
@@ -264,9 +430,10 @@ class ClusterModel:
     def report(self) -> None:
         """The trainers: the pod that is recorded as reporter writes its result."""
         for version in list(self.versions.values()):
-            pod, job = self.pods.get(version.status.reporter_uid or ""), self.jobs.get(version.meta.name)
-            if pod and not pod.gone and job and job.deadline_seconds != 1:
-                sha = hashlib.sha256(version.meta.name.encode()).hexdigest()
+            pod = self.pods.get(version.status.reporter_uid or "")
+            job = next((job for job in self.jobs.values() if pod and job.meta.uid == pod.job_uid), None)
+            if pod and not pod.gone and pod.meta.uid not in self.lost and job and job.deadline_seconds != 1:
+                sha = hashlib.sha256(f"{version.meta.name} {self.data}".encode()).hexdigest()
                 artifact = {
                     "uri": f"s3://eagle-acme/{sha}/",
                     "digest": f"sha256:{sha}",
@@ -275,50 +442,88 @@ class ClusterModel:
                     "keyId": "k1",
                     "signature": "s",
                 }
-                done = b.result(pod_uid=pod.meta.uid, artifact=artifact)
+                metrics = [{"name": "accuracy", "value": self.accuracy}]
+                number = version.status.attempts[-1].number
+                done = b.result(pod_uid=pod.meta.uid, attempt=number, artifact=artifact, metrics=metrics)
                 status = version.status.model_copy(update={"result": done})
                 self.versions[version.meta.name] = replace(version, status=status, meta=self._touched(version.meta))
 
-    def end_pods(self, code: int | None = None) -> None:
-        """Pods end: with that code, else with 0 where the result is reported."""
+    def end_pods(self, code: int | None = None, *, killed: bool = False) -> None:
+        """Pods end: with that code, else with 0 where the result is reported; `killed` is for want of memory."""
         for pod in list(self.pods.values()):
             job = next((job for job in self.jobs.values() if job.meta.uid == pod.job_uid), None)
-            if pod.gone or job is None or job.finished:
+            if pod.gone or pod.meta.uid in self.lost or job is None or job.finished:
                 continue
-            version = self.versions.get(job.meta.name)
+            version = self.versions.get(job.version or job.meta.name)
             reported = bool(version and version.status.result and version.status.result.pod_uid == pod.meta.uid)
             if code is None and not reported:
                 continue
             ended = 0 if code is None else code
             phase = "Succeeded" if ended == 0 else "Failed"
-            self.pods[pod.meta.uid] = replace(pod, phase=phase, exit_code=ended, exit_message=f"code {ended}")
+            why = "OOMKilled" if killed else ""
+            facts = {"phase": phase, "exit_code": ended, "exit_message": f"code {ended}", "exit_reason": why}
+            self.pods[pod.meta.uid] = replace(pod, **facts)  # type: ignore[arg-type]
             self._change_job(job.meta.name, pods=0, complete=ended == 0, failed=ended != 0)
 
     def pass_deadlines(self) -> None:
-        """Jobs whose deadline was set to a second end: first FailureTarget, then Failed without pods."""
+        """Jobs whose deadline has passed end: first FailureTarget, then Failed once no pod is left."""
         for job in list(self.jobs.values()):
-            if job.deadline_seconds != 1 or job.suspended or job.finished:
+            began, allowed = job.start_time, timedelta(seconds=job.deadline_seconds or 0)
+            passed = began is not None and self.now >= began + allowed
+            if job.suspended or job.finished or not (passed or job.deadline_seconds == 1):
                 continue
-            if job.failing:
-                self._drop_pods(job)
-                self._change_job(job.meta.name, failed=True, pods=0)
-            else:
+            pods = [pod for pod in self.pods.values() if pod.job_uid == job.meta.uid]
+            if not job.failing:
                 self._change_job(job.meta.name, failing=True, failure_reason="DeadlineExceeded")
+                self._tell_to_go(pods)
+            elif not any(pod.meta.uid in self.pods and not pod.ended for pod in pods):
+                self._change_job(job.meta.name, failed=True, pods=0)
 
     def evict(self) -> None:
         """A node is drained: pods fail and are replaced inside their Jobs."""
         for pod in list(self.pods.values()):
-            if not pod.gone:
+            if not pod.gone and pod.meta.uid not in self.lost:
                 self.pods[pod.meta.uid] = replace(pod, phase="Failed", disrupted=True)
 
+    def lose_node(self) -> None:
+        """The node of the trainers is gone; after a while their pods are told to go, and do not."""
+        for pod in [pod for pod in self.pods.values() if not pod.models and not pod.gone]:
+            self.lost.add(pod.meta.uid)
+            self._tell_to_go([pod])
+
+    def find_node(self) -> None:
+        """The node is back, and its pods go as they were told."""
+        self.lost.clear()
+
+    def reap(self) -> None:
+        """The kubelets: pods that were told to go are gone."""
+        for uid, pod in list(self.pods.items()):
+            if pod.meta.deleting and uid not in self.lost:
+                del self.pods[uid]
+                self.counter += 1
+
     def delete_job(self, name: str) -> None:
-        """The Job is gone, and its pods soon after."""
+        """The Job is gone, and its pods are told to go."""
         job = self.jobs.pop(name, None)
         if job:
-            self._drop_pods(job)
+            self.counter += 1
+            self._tell_to_go([pod for pod in self.pods.values() if pod.job_uid == job.meta.uid])
 
-    def _drop_pods(self, job: Job) -> None:
-        self.pods = {uid: pod for uid, pod in self.pods.items() if pod.job_uid != job.meta.uid}
+    def delete_version(self, name: str) -> None:
+        """The version is gone, and the garbage collector removes what it owns."""
+        version = self.versions.pop(name, None)
+        if version:
+            self.counter += 1
+            for job in [job for job in self.jobs.values() if job.meta.owner_uid == version.meta.uid]:
+                self.delete_job(job.meta.name)
+
+    def _tell_to_go(self, pods: list[Pod]) -> None:
+        for pod in pods:
+            if pod.ended:
+                del self.pods[pod.meta.uid]
+            elif not pod.meta.deleting:
+                told = replace(pod, meta=replace(pod.meta, deleting=True), deletion_time=self.now + GRACE)
+                self.pods[pod.meta.uid] = told
 
     def roll_out(self) -> None:
         """The Deployment controller: all pods are new and ready, unless the server refuses the model."""
@@ -357,8 +562,43 @@ class ClusterModel:
     def order(self, name: str, *, owned: bool = False) -> None:
         """Someone orders a run."""
         owner = b.SCHEDULE_UID if owned else None
-        ordered = b.version(name, trigger="Manual", slot=None, owner=owner, created=self.now)
-        self.versions.setdefault(name, replace(ordered, meta=self._touched(ordered.meta)))
+        if name not in self.versions:
+            self._add_version(b.version(name, trigger="Manual", slot=None, owner=owner, created=self.now))
+
+    def order_from_cron_job(self, name: str) -> None:
+        """An administrator makes a Job of the CronJob: kubectl create job NAME --from=cronjob/…"""
+        if self.cron_job and name not in self.jobs:
+            job = b.job(name, slot=None, created=self.now)
+            uid = hashlib.sha256(f"{name} {self.counter}".encode()).hexdigest()[:32]
+            self._add_job(replace(job, meta=replace(job.meta, uid=uid)), self.cron_job["spec"]["jobTemplate"])
+
+    def take_name(self, slot: datetime) -> None:
+        """Somebody makes a Job of their own by the name that a slot's Job would have."""
+        if b.slot_name(slot) not in self.jobs:
+            self.strangers.add(b.slot_name(slot))
+
+    def restore(self) -> None:
+        """The namespace is lost and comes back from a backup: without owners, without statuses, with new UIDs."""
+        self.restored += 1
+        mark = f"-restored-{self.restored}"
+        meta = replace(self.schedule.meta, uid=b.SCHEDULE_UID + mark, created=self.now)
+        self.schedule = Schedule(meta=self._touched(meta), spec=self.schedule.spec, status=TrainingScheduleStatus())
+        self.since, self.slots_before, self.slots_begun = self.now, 0, set()
+        if self.cron_job:
+            kept = {k: v for k, v in self.cron_job["metadata"].items() if k != "ownerReferences"}
+            self.cron_job = {**self.cron_job, "metadata": kept}
+        if self.service:
+            kept = {k: v for k, v in self.service["metadata"].items() if k != "ownerReferences"}
+            self.service = {**self.service, "metadata": kept}
+        if self.deployment:
+            self.deployment = replace(self.deployment, meta=replace(self.deployment.meta, owner_uid=None))
+        self.jobs = {}
+        self.pods = {uid: pod for uid, pod in self.pods.items() if pod.models}
+        for name, version in self.versions.items():
+            meta = replace(version.meta, uid=version.meta.uid + mark, owner_uid=None, created=self.now)
+            self.versions[name] = replace(
+                version, meta=self._touched(meta), status=ModelVersionStatus(), restored=False
+            )
 
     def cancel(self, name: str) -> None:
         """Someone cancels a run."""
@@ -379,10 +619,20 @@ class ClusterModel:
 
     def let_all_happen(self, *also: Callable[[], None]) -> None:
         """Everybody does what is due, in turns, until nothing changes."""
+        acts = (
+            self.admit,
+            self.kueue,
+            self.start_pods,
+            self.report,
+            self.end_pods,
+            self.pass_deadlines,
+            self.reap,
+            self.roll_out,
+        )
         for _ in range(30):
             before = self.picture()
             self.settle()
-            for act in (self.admit, self.start_pods, self.report, self.end_pods, self.pass_deadlines, self.roll_out):
+            for act in acts:
                 act()
                 self.settle()
             for act in also:
@@ -395,31 +645,78 @@ class ClusterModel:
         """Time passes."""
         self.now += timedelta(**duration)
 
+    def wait_for_next_look(self) -> None:
+        """Time passes until the operator wants to look again by itself."""
+        self.settle()
+        if self.next_look:
+            self.now = self.next_look
+            self.settle()
+
+    def state(self) -> tuple[object, ...]:
+        """All that decides what happens from here on."""
+        return (
+            self.now,
+            _as_such(self.schedule),
+            self.cron_job,
+            {name: _as_such(version) for name, version in self.versions.items()},
+            {name: _as_such(job) for name, job in self.jobs.items()},
+            {uid: _as_such(pod) for uid, pod in self.pods.items()},
+            _as_such(self.deployment),
+            self.service,
+            self.waiting,
+            self.log_tails,
+            self.crash_after,
+        )
+
     def picture(self) -> dict[str, Any]:
         """All that matters of the state, without the moments and numbers that depend on how it came about."""
         status = self.schedule.status
+        missed = status.missed_slots
         return {
             "versions": {
                 name: {
                     "state": version.status.state,
                     "label": version.status.version,
                     "reporter": version.status.reporter_uid is not None,
-                    "attempts": [attempt.reason for attempt in version.status.attempts],
-                    "conditions": {c.type: (c.status, c.reason, c.message) for c in version.status.conditions},
+                    "next attempt": version.status.next_attempt_time is not None,
+                    "retries used": version.status.retries_used,
+                    "memory": version.status.memory_limit,
+                    "attempts": [
+                        (a.number, a.job_name, a.reason, a.log_tail is not None) for a in version.status.attempts
+                    ],
+                    "conditions": _told_conditions(version.status.conditions),
                 }
                 for name, version in self.versions.items()
             },
             "jobs": {name: (job.suspended, job.finished, job.recorded, job.pods) for name, job in self.jobs.items()},
             "jobs made": self.jobs_made,
+            "memory": self.memory,
+            "pods": sorted((pod.phase, pod.meta.deleting) for pod in self.pods.values()),
             "active": status.active_version.name if status.active_version else None,
             "previous": status.previous_version.name if status.previous_version else None,
             "history": [(s.name, s.reason, s.to is None) for s in status.serving_history or []],
             "came into service": self.in_service,
-            "conditions": {c.type: (c.status, c.reason, c.message) for c in status.conditions},
+            "conditions": _told_conditions(status.conditions),
             "serves": served_models(self.deployment) if self.deployment else None,
-            "missed": status.missed_slots.count if status.missed_slots else 0,
+            "missed": (missed.count, missed.last_time, missed.last_reason) if missed else None,
+            "last slot": status.last_schedule_time,
             "events": sorted((who, what) for who, what, _ in self.events),
         }
+
+
+def _as_such(found: Any) -> Any:
+    """Without resource versions, which count the writes."""
+    return replace(found, meta=replace(found.meta, resource_version="")) if found else None
+
+
+def _slots(clock: str, after: datetime, until: datetime) -> list[datetime]:
+    fields, _, zone = clock.rpartition(" ")
+    return timetable.slots_between(fields, zone, after, until, limit=100_000)
+
+
+def _told_conditions(conditions: list[Condition]) -> dict[str, tuple[str, str, str]]:
+    """Conditions but for moments in their messages, which depend on when the operator came to it."""
+    return {c.type: (c.status, c.reason, _MOMENT.sub("…", c.message)) for c in conditions}
 
 
 def _told(write: Write) -> str:

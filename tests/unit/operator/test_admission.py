@@ -1,6 +1,7 @@
 """Who trains next: limits hold whatever the queue, and nobody is passed over for ever."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -77,6 +78,98 @@ def test_far_places_are_told_in_tens_so_that_a_long_queue_is_not_rewritten_at_ev
 def test_more_running_than_allowed_admits_nobody() -> None:
     running = [Running("a", "s"), Running("b", "s"), Running("c", "s")]
     assert decide([candidate("d")], running, Limits(total=2, per_organization=1)).admit == ()
+
+
+# --- places, and turns
+
+
+def full() -> list[Running]:
+    """One run of another organization, which takes the only place."""
+    return [Running("x", "y")]
+
+
+ONE = Limits(total=1, per_organization=1)
+
+
+def test_those_who_wait_are_told_their_places_in_the_order_in_which_they_will_go() -> None:
+    queue = [candidate(name, minute=minute) for minute, name in enumerate("abcdef")]
+    waiting = decide(queue, full(), ONE).waiting
+    told = [waiting[c.key].message for c in queue]
+    assert told == [f"place {n} in the queue" for n in (1, 2, 3, 4, 5)] + ["about place 5 in the queue"]
+
+
+def test_an_organization_with_a_run_stands_behind_those_without() -> None:
+    early, late = candidate("x", "s2", minute=0), candidate("a", minute=9)
+    waiting = decide([early, late], full(), Limits(total=1, per_organization=2)).waiting
+    assert waiting[late.key].message == "place 1 in the queue"
+    assert waiting[early.key].message == "place 2 in the queue"
+
+
+def test_who_could_not_go_anyway_is_told_why_and_the_place_too() -> None:
+    queue = [candidate("x", "y", minute=1), candidate("x", "z", minute=2)]
+    busy, limited = (decide(queue, full(), LIMITS).waiting[c.key] for c in queue)
+    assert (busy.reason, busy.message) == (
+        "ScheduleBusy",
+        "another run of this schedule is under way; place 1 in the queue",
+    )
+    assert (limited.reason, limited.message) == (
+        "OrganizationLimit",
+        "the organization has 1 run(s) under way, as many as it may; place 2 in the queue",
+    )
+
+
+def test_organizations_go_in_turn_however_many_one_of_them_has_ordered() -> None:
+    many = [candidate("a", f"s{n}", minute=n) for n in range(5)]
+    few = [candidate("b", f"t{n}", minute=9 + n) for n in range(2)]
+    decision = decide([*many, *few], [], Limits(total=4, per_organization=4))
+    assert [key[0] for key in decision.admit] == ["a", "b", "a", "b"]
+
+
+def test_five_hundred_at_once_are_admitted_only_as_far_as_there_is_room() -> None:
+    queue = [candidate(f"o{n % 100:03}", f"s{n}", minute=n) for n in range(500)]
+    decision = decide(queue, [], LIMITS)
+    assert [key[0] for key in decision.admit] == ["o000", "o001", "o002", "o003", "o004"]
+    assert len(decision.waiting) == 495
+
+
+# --- Kueue
+
+
+def for_kueue(organization: str = "a", schedule: str = "s", *, minute: int = 0) -> Candidate:
+    return replace(candidate(organization, schedule, minute=minute), kueue="batch")
+
+
+def test_what_kueue_decides_on_is_handed_over_whatever_the_operators_own_limits() -> None:
+    decision = decide([for_kueue("x", "other"), for_kueue("b")], full(), ONE)
+    assert decision.admit == ()
+    assert {waiting.reason for waiting in decision.waiting.values()} == {"WaitingInKueue"}
+    assert all(waiting.for_kueue for waiting in decision.waiting.values())
+    assert "LocalQueue batch" in decision.waiting[("b", "s-0")].message
+
+
+def test_one_run_of_a_schedule_at_a_time_is_handed_over_the_one_that_waits_longest() -> None:
+    late, early = for_kueue(minute=2), for_kueue(minute=1)
+    waiting = decide([late, early], [], LIMITS).waiting
+    assert waiting[early.key].for_kueue
+    assert (waiting[late.key].reason, waiting[late.key].for_kueue) == ("ScheduleBusy", False)
+
+
+def test_a_run_of_the_schedule_that_runs_or_is_in_kueues_queue_already_keeps_the_next_one_back() -> None:
+    for facts in ({"running": [Running("a", "s")]}, {"running": [], "elsewhere": [("a", "s")]}):
+        (waiting,) = decide([for_kueue()], limits=LIMITS, **facts).waiting.values()
+        assert (waiting.reason, waiting.for_kueue) == ("ScheduleBusy", False)
+
+
+def test_a_schedule_in_kueues_queue_has_no_run_of_the_operators_own_either() -> None:
+    own = candidate("a", "s", minute=0)
+    assert decide([own], [], LIMITS, elsewhere=[("a", "s")]).admit == ()
+    assert decide([own, for_kueue(minute=5)], [], LIMITS).admit == ()
+
+
+def test_what_is_held_is_not_handed_over() -> None:
+    why = Waiting("ScheduleSuspended", "suspended")
+    held = replace(for_kueue(), held=why)
+    assert decide([held], [], LIMITS).waiting == {held.key: why}
 
 
 organizations = st.sampled_from("abcd")

@@ -1,24 +1,38 @@
 """How an attempt ended, from what is left of its Job and pods."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 from tests.unit.operator import builders as b
 
 from eagle_contract.api import ModelVersionStatus
-from eagle_operator.domain.attempts import Outcome, outcome, waiting_problem
+from eagle_operator.domain.attempts import MESSAGE_LIMIT, Outcome, outcome, waiting_problem
 from eagle_operator.domain.world import Job, Pod
+
+CANCELLED = Outcome("Cancelled", "cancelled while it ran")
+SUPERSEDED = Outcome("Superseded", "it made room")
 
 
 def ended(
-    job: Job | None, *pods: Pod, status: ModelVersionStatus | None = None, cancelled: bool = False
+    job: Job | None,
+    *pods: Pod,
+    status: ModelVersionStatus | None = None,
+    wish: Outcome | None = None,
+    now: datetime = b.NOW,
 ) -> Outcome | None:
     known = status or b.running()
-    return outcome(known.attempts[0], job, pods, known, cancelled=cancelled)
+    return outcome(known.attempts[0], job, pods, known, wish=wish, now=now)
 
 
-def reason(job: Job | None, *pods: Pod, status: ModelVersionStatus | None = None, cancelled: bool = False) -> str:
-    found = ended(job, *pods, status=status, cancelled=cancelled)
+def reason(
+    job: Job | None,
+    *pods: Pod,
+    status: ModelVersionStatus | None = None,
+    wish: Outcome | None = None,
+    now: datetime = b.NOW,
+) -> str:
+    found = ended(job, *pods, status=status, wish=wish, now=now)
     return found.reason if found else ""
 
 
@@ -34,7 +48,7 @@ def reported(**changes: object) -> ModelVersionStatus:
         (11, "SourceUnavailable"),
         (12, "InsufficientData"),
         (13, "ConversionFailed"),
-        (14, "Error"),
+        (14, "StoreUnavailable"),
         (77, "Error"),
         (143, "Error"),
         (137, "Error"),
@@ -80,7 +94,7 @@ def test_the_newest_pod_counts() -> None:
 def test_a_long_message_is_cut_at_its_beginning_where_the_log_is_less_telling() -> None:
     found = ended(b.running_job(failed=True), b.pod(exit_code=1, exit_message="x" * 5000 + "the cause"))
     assert found is not None
-    assert len(found.message) == 1000
+    assert len(found.message) == MESSAGE_LIMIT
     assert found.message.endswith("the cause")
 
 
@@ -147,14 +161,25 @@ def test_a_vanished_job_with_a_result_of_this_attempt_was_completed() -> None:
     assert reason(None, status=reported()) == "Completed"
 
 
-def test_a_vanished_job_without_one_was_deleted_or_cancelled() -> None:
+@pytest.mark.parametrize("wish", [CANCELLED, SUPERSEDED])
+def test_a_vanished_job_without_one_was_deleted_or_ended_as_somebody_wished(wish: Outcome) -> None:
     assert reason(None) == "JobDeleted"
-    assert reason(None, cancelled=True) == "Cancelled"
+    assert ended(None, wish=wish) == wish
 
 
-def test_a_cancelled_failure_is_a_cancellation() -> None:
-    assert reason(late(), b.pod(), cancelled=True) == "Cancelled"
-    assert reason(b.running_job(failed=True), b.pod(exit_code=143), cancelled=True) == "Cancelled"
+@pytest.mark.parametrize("wish", [CANCELLED, SUPERSEDED])
+def test_a_failure_that_somebody_wished_for_is_told_as_the_wish(wish: Outcome) -> None:
+    assert ended(late(), b.pod(), wish=wish) == wish
+    assert ended(b.running_job(failed=True), b.pod(exit_code=143), wish=wish) == wish
+
+
+def test_a_wish_that_came_too_late_changes_nothing_of_what_was_reported() -> None:
+    assert reason(b.running_job(complete=True), status=reported(), wish=CANCELLED) == "Completed"
+    assert reason(None, status=reported(), wish=CANCELLED) == "Completed"
+
+
+def test_a_wish_alone_ends_nothing() -> None:
+    assert ended(b.running_job(), b.pod(), wish=CANCELLED) is None
 
 
 def test_a_job_that_runs_has_not_ended() -> None:

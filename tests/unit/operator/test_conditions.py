@@ -6,7 +6,7 @@ from tests.unit.operator import builders as b
 
 from eagle_contract.api import Condition
 from eagle_contract.api.conditions import ConditionStatus
-from eagle_operator.domain.conditions import find, is_true, reason, with_condition
+from eagle_operator.domain.conditions import MESSAGE_LIMIT, find, is_true, reason, with_condition
 
 
 def ready(
@@ -46,9 +46,9 @@ def test_conditions_are_ordered_by_type_and_others_are_left_alone() -> None:
     assert [condition.type for condition in known] == ["Admitted", "Ready"]
 
 
-def test_a_message_is_cut_to_what_the_api_server_takes() -> None:
+def test_a_message_is_cut_so_that_no_object_grows_too_large() -> None:
     known = with_condition([], "Ready", "False", "Broken", "x" * 5000, generation=1, now=b.NOW)
-    assert len(known[0].message) == 1000
+    assert len(known[0].message) == MESSAGE_LIMIT
 
 
 def test_a_moment_is_told_in_whole_seconds_as_it_comes_back() -> None:

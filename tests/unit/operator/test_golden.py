@@ -11,7 +11,7 @@ from tests.unit.operator import builders as b
 
 from eagle_contract.api import resolve
 from eagle_operator.domain.serving_deployment import managed, service
-from eagle_operator.domain.training_job import cron_job, ordered_job
+from eagle_operator.domain.training_job import cron_job, ordered_job, slot_job
 from eagle_operator.domain.world import Installation, Manifest
 
 FOLDER = Path(__file__).parent / "golden"
@@ -49,9 +49,27 @@ def an_ordered_job(installation: Installation, spec: dict[str, Any]) -> Manifest
     return ordered_job(of, order, resolve(of.spec, b.DEFAULTS), installation)
 
 
+def a_retrys_job(installation: Installation, spec: dict[str, Any]) -> Manifest:
+    of, order = b.schedule(**spec), b.version()
+    resolved = resolve(of.spec, b.DEFAULTS)
+    return ordered_job(of, order, resolved, installation, attempt=2, memory="4608Mi")
+
+
+def a_slots_job(installation: Installation, spec: dict[str, Any]) -> Manifest:
+    of = b.schedule(**spec)
+    return slot_job(of, b.SLOT, resolve(of.spec, b.DEFAULTS), installation)
+
+
 def a_deployment(installation: Installation, spec: dict[str, Any]) -> Manifest:
     of = b.schedule(**spec)
-    return managed(of, resolve(of.spec, b.DEFAULTS), installation, models=b.models("a"), image="serving:1")
+    return managed(
+        of,
+        resolve(of.spec, b.DEFAULTS),
+        installation,
+        models=b.models("a"),
+        image="serving:1",
+        version=b.SERVED_AS["a"],
+    )
 
 
 def a_service(_: Installation, spec: dict[str, Any]) -> Manifest:
@@ -63,6 +81,8 @@ CASES = {
     "cron_job_rich": (a_cron_job, SETTLED, RICH),
     "ordered_job_plain": (an_ordered_job, b.INSTALLATION, {}),
     "ordered_job_rich": (an_ordered_job, SETTLED, RICH),
+    "retry_job": (a_retrys_job, SETTLED, RICH),
+    "slot_job": (a_slots_job, SETTLED, RICH),
     "deployment_plain": (a_deployment, b.INSTALLATION, {}),
     "deployment_rich": (a_deployment, SETTLED, RICH),
     "service": (a_service, b.INSTALLATION, {}),
@@ -83,12 +103,17 @@ def test_no_golden_file_is_left_over() -> None:
     assert sorted(file.stem for file in FOLDER.glob("*.yaml")) == sorted(CASES)
 
 
-@pytest.mark.parametrize("build", [a_cron_job, an_ordered_job])
+@pytest.mark.parametrize("build", [a_cron_job, an_ordered_job, a_retrys_job, a_slots_job])
 def test_every_run_waits_until_it_is_admitted(build: Any) -> None:
     spec = build(SETTLED, RICH)["spec"]
     spec = spec.get("jobTemplate", {}).get("spec", spec)
     assert (spec["suspend"], spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (True, 0, 1800)
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_a_slots_job_of_the_operators_is_as_the_one_that_kubernetes_makes_of_the_cron_job() -> None:
+    template, made = a_cron_job(SETTLED, RICH)["spec"]["jobTemplate"], a_slots_job(SETTLED, RICH)
+    assert (made["metadata"]["labels"], made["spec"]) == (template["metadata"]["labels"], template["spec"])
 
 
 def test_manifests_do_not_share_what_one_of_them_might_change() -> None:

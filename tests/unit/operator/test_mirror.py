@@ -1,12 +1,14 @@
 """The cluster as last seen: events that come late, twice or never do no harm."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.unit.operator import builders as b
 from tests.unit.operator import raw
 
+from eagle_contract.api import names
 from eagle_operator.domain.world import Waiting, World
 from eagle_operator.mirror import Mirror
 
@@ -31,7 +33,7 @@ def world(mirror: Mirror, waiting: dict[tuple[str, str], Waiting] | None = None)
     return seen
 
 
-def names(objects: Any) -> list[str]:
+def job_names(objects: Any) -> list[str]:
     return [thing.meta.name for thing in objects]
 
 
@@ -112,13 +114,13 @@ def test_a_list_ends_what_ended_unseen(mirror: Mirror) -> None:
     mirror.remember("Job", raw.job("ghost", 3))
     mirror.remember("Job", raw.job(SLOT_JOB, 4))
     assert mirror.replace("Job", [raw.job(SLOT_JOB, 4)], "10") == {KEY}
-    assert names(world(mirror).jobs) == [SLOT_JOB]
+    assert job_names(world(mirror).jobs) == [SLOT_JOB]
 
 
 def test_a_list_does_not_end_what_was_made_after_it(mirror: Mirror) -> None:
     mirror.remember("Job", raw.job(SLOT_JOB, 11))
     assert mirror.replace("Job", [], "10") == set()
-    assert names(world(mirror).jobs) == [SLOT_JOB]
+    assert job_names(world(mirror).jobs) == [SLOT_JOB]
 
 
 def test_a_list_brings_what_was_never_told(mirror: Mirror) -> None:
@@ -177,8 +179,8 @@ def test_children_are_told_by_their_owners_uid(mirror: Mirror) -> None:
     mirror.remember("Job", raw.job(MANUAL, owner=("ModelVersion", f"uid-{MANUAL}")))
     mirror.remember("Job", raw.job(f"{b.NAME}-9", owner=("CronJob", "uid-of-a-former-cronjob")))
     seen = world(mirror)
-    assert names(seen.versions) == [MANUAL, f"{b.NAME}-m-3"]
-    assert names(seen.jobs) == [SLOT_JOB, MANUAL]
+    assert job_names(seen.versions) == [MANUAL, f"{b.NAME}-m-3"]
+    assert job_names(seen.jobs) == [SLOT_JOB, MANUAL]
 
 
 def test_a_version_that_is_being_deleted_is_gone(mirror: Mirror) -> None:
@@ -228,11 +230,11 @@ def test_what_no_decision_reads_is_not_kept(mirror: Mirror) -> None:
 # --- admission's view
 
 
-def queue(mirror: Mirror, *, enabled: bool = True) -> tuple[list[str], int, dict[str, str]]:
+def queue(mirror: Mirror, *, enabled: bool = True, now: datetime = b.NOW) -> tuple[list[str], int, dict[str, str]]:
     """Names of those who may go, the number of places taken, and why others are held."""
-    candidates, running, _ = mirror.queue(enabled=enabled)
-    free = [candidate.key[1] for candidate in candidates if not candidate.held]
-    return free, len(running), {c.key[1]: c.held.reason for c in candidates if c.held}
+    seen = mirror.queue(now, enabled=enabled)
+    free = [candidate.key[1] for candidate in seen.candidates if not candidate.held]
+    return free, len(seen.running), {c.key[1]: c.held.reason for c in seen.candidates if c.held}
 
 
 def slot_run(mirror: Mirror, state: str = "Queued", **job: Any) -> None:
@@ -332,3 +334,169 @@ def test_a_servers_pod_takes_no_place(mirror: Mirror) -> None:
     server = raw.of("server", owner=("ReplicaSet", "uid-rs"), labels=raw.labels())
     mirror.remember("Pod", {**server, "spec": {"containers": []}, "status": {"phase": "Running"}})
     assert queue(mirror)[1] == 0
+
+
+# --- retries, and pods that are lost
+
+
+RETRY = f"{SLOT_JOB}-retry-1"
+TAGS = {names.VERSION_LABEL: SLOT_JOB, names.ATTEMPT_LABEL: "2"}
+
+
+def waits_for_attempt(mirror: Mirror, number: int, **status: Any) -> None:
+    """The slot's run is queued for that attempt; the first one's Job has ended."""
+    attempts = [{"number": n, "jobName": "x"} for n in range(1, number)]
+    order: dict[str, Any] = {"trigger": "Schedule", "scheduledTime": raw.TIME}
+    made = raw.model_version(SLOT_JOB, 5 + number, state="Queued", **order)
+    made["status"] |= {"attempts": attempts, **status}
+    mirror.remember("ModelVersion", made)
+
+
+def a_retry(mirror: Mirror, **job: Any) -> None:
+    mirror.remember("Job", raw.job(RETRY, owner=("ModelVersion", f"uid-{SLOT_JOB}"), tags=TAGS, **job))
+
+
+def test_a_later_attempt_waits_in_its_own_job(mirror: Mirror) -> None:
+    waits_for_attempt(mirror, 2)
+    a_retry(mirror)
+    assert queue(mirror) == ([RETRY], 0, {})
+
+
+def test_only_the_job_of_the_attempt_that_is_next_may_go(mirror: Mirror) -> None:
+    waits_for_attempt(mirror, 2)
+    mirror.remember("Job", raw.job(SLOT_JOB, slot=raw.TIME))
+    assert queue(mirror) == ([], 0, {})
+    waits_for_attempt(mirror, 3)
+    a_retry(mirror)
+    assert queue(mirror) == ([], 0, {})
+
+
+def test_a_run_stands_in_the_queue_since_it_says_it_waits(mirror: Mirror) -> None:
+    slot_run(mirror)
+    assert mirror.queue(b.NOW, enabled=True).candidates[0].waiting_since == b.SLOT
+    waits_for_attempt(mirror, 1, queuedTime="2026-11-22T01:30:00Z")
+    assert mirror.queue(b.NOW, enabled=True).candidates[0].waiting_since == b.SLOT - timedelta(minutes=30)
+
+
+def deleted_pod(version: int = 1, *, phase: str = "Running", at: str = raw.TIME) -> raw.Raw:
+    made = raw.pod("trainer", version, job_uid=f"uid-{SLOT_JOB}", phase=phase)
+    made["metadata"]["deletionTimestamp"] = at
+    return made
+
+
+LOST = b.SLOT + timedelta(seconds=120)
+
+
+def test_a_run_whose_pods_are_all_lost_leaves_its_place(mirror: Mirror) -> None:
+    slot_run(mirror, "Running", suspend=False, status={"active": 1})
+    mirror.remember("Pod", deleted_pod())
+    assert queue(mirror, now=LOST - timedelta(seconds=1))[1] == 1
+    assert queue(mirror, now=LOST)[1] == 0
+
+
+def test_a_pod_that_is_not_lost_keeps_the_place_of_its_run(mirror: Mirror) -> None:
+    slot_run(mirror, "Running", suspend=False, status={"active": 2})
+    mirror.remember("Pod", deleted_pod())
+    mirror.remember("Pod", raw.pod("second", job_uid=f"uid-{SLOT_JOB}"))
+    assert queue(mirror, now=LOST)[1] == 1
+
+
+def test_a_lost_pod_of_a_job_that_is_gone_keeps_no_place(mirror: Mirror) -> None:
+    mirror.remember("Pod", deleted_pod())
+    assert queue(mirror, now=LOST - timedelta(seconds=1))[1] == 1
+    assert queue(mirror, now=LOST)[1] == 0
+
+
+def test_a_run_without_any_pod_yet_keeps_its_place(mirror: Mirror) -> None:
+    slot_run(mirror, "Running", suspend=False)
+    assert queue(mirror, now=LOST)[1] == 1
+
+
+def test_a_job_that_was_forgotten_or_replaced_neither_waits_nor_runs(mirror: Mirror) -> None:
+    slot_run(mirror)
+    mirror.replace("Job", [], "10")
+    assert queue(mirror) == ([], 0, {})
+    slot_run(mirror)
+    mirror.forget("Job", raw.job(SLOT_JOB, 11))
+    assert queue(mirror) == ([], 0, {})
+
+
+# --- Kueue
+
+
+def test_a_schedule_says_into_which_queue_of_kueues_its_runs_go(mirror: Mirror) -> None:
+    slot_run(mirror)
+    assert mirror.queue(b.NOW, enabled=True).candidates[0].kueue == ""
+    mirror.remember("TrainingSchedule", raw.schedule(2, uid=b.SCHEDULE_UID, spec={"trainer": {"queueName": "batch"}}))
+    assert mirror.queue(b.NOW, enabled=True).candidates[0].kueue == "batch"
+
+
+def test_a_run_in_kueues_queue_keeps_its_schedule_busy_until_it_runs(mirror: Mirror) -> None:
+    slot_run(mirror, tags={names.KUEUE_LABEL: "batch"})
+    seen = mirror.queue(b.NOW, enabled=True)
+    assert (seen.candidates, seen.running, seen.elsewhere) == ([], [], {KEY})
+    mirror.remember("Job", raw.job(SLOT_JOB, 2, slot=raw.TIME, tags={names.KUEUE_LABEL: "batch"}, suspend=False))
+    seen = mirror.queue(b.NOW, enabled=True)
+    assert (len(seen.running), seen.elsewhere) == (1, set())
+
+
+# --- what a backup brings back, and what was read
+
+
+def test_a_version_that_came_back_from_a_backup_is_known_by_its_label(mirror: Mirror) -> None:
+    made = raw.model_version(MANUAL, owner=None)
+    made["metadata"]["labels"] = {names.MANAGED_BY_LABEL: names.OPERATOR_MANAGER}
+    mirror.remember("ModelVersion", made)
+    (version,) = world(mirror).versions
+    assert (version.restored, version.meta.ours) == (False, True)
+    marked = raw.model_version(MANUAL, 2)
+    marked["metadata"]["labels"] = {names.RESTORED_LABEL: "true"}
+    mirror.remember("ModelVersion", marked)
+    (version,) = world(mirror).versions
+    assert version.restored
+
+
+def test_whose_model_a_deployment_serves_is_kept(mirror: Mirror) -> None:
+    made = raw.deployment()
+    made["metadata"]["annotations"] = {names.SERVED_VERSION_ANNOTATION: MANUAL, "other": "x"}
+    mirror.remember("Deployment", made)
+    seen = world(mirror).deployment
+    assert seen is not None
+    assert seen.served_version == MANUAL
+
+
+def test_the_end_of_a_log_is_there_for_its_schedule_until_it_is_dropped(mirror: Mirror) -> None:
+    mirror.keep_log_tail(b.pod("uid-1"), "first")
+    mirror.keep_log_tail(b.pod("uid-2"), "second")
+    assert world(mirror).log_tails == {"uid-1": "first", "uid-2": "second"}
+    mirror.drop_log_tails((b.NAMESPACE, "another"))
+    assert len(world(mirror).log_tails) == 2
+    mirror.drop_log_tails(KEY)
+    mirror.drop_log_tails(KEY)
+    assert world(mirror).log_tails == {}
+
+
+def test_jobs_made_of_the_cron_job_by_the_operator_and_by_hand_belong_to_the_schedule(mirror: Mirror) -> None:
+    mirror.remember("Job", raw.job(SLOT_JOB, slot=raw.TIME, owner=("TrainingSchedule", b.SCHEDULE_UID)))
+    mirror.remember("Job", raw.job("by-hand"))
+    assert job_names(world(mirror).jobs) == ["by-hand", SLOT_JOB]
+
+
+@pytest.mark.parametrize(
+    ("reason", "held"),
+    [
+        ("InvalidSchedule", True),
+        ("InvalidTimeZone", True),
+        ("OrganizationMismatch", True),
+        ("DeploymentNotFound", True),
+        ("NameConflict", False),
+        ("SecretNotFound", False),
+        ("Reconciled", False),
+    ],
+)
+def test_a_schedule_that_cannot_be_as_it_is_lets_nothing_go(mirror: Mirror, reason: str, held: bool) -> None:
+    slot_run(mirror)
+    ready = {"type": "Ready", "status": "False", "reason": reason, "message": "why"}
+    mirror.remember("TrainingSchedule", raw.schedule(2, uid=b.SCHEDULE_UID, status={"conditions": [ready]}))
+    free, _, waiting = queue(mirror)
+    assert (free, waiting) == (([], {SLOT_JOB: "ScheduleRefused"}) if held else ([SLOT_JOB], {}))

@@ -139,14 +139,29 @@ def test_nothing_goes_into_service_before_its_end_is_written() -> None:
     assert [w.manifest["kind"] for w in b.of_kind(due, Apply)] == ["CronJob"]
 
 
-def test_a_model_that_the_gate_refuses_is_a_warning() -> None:
+def refused_by_the_gate(**retry: Any) -> Plan:
+    """The plan when a run ended whose model is not good enough."""
     low = b.result(metrics=[{"name": "accuracy", "value": "0.5"}])
     status = b.running().model_copy(update={"result": low})
-    due = decided(b.world(b.version(status=status), jobs=(b.running_job(complete=True, pods=0),)))
+    of = b.schedule(retry=retry)
+    return decided(b.world(b.version(status=status), of=of, jobs=(b.running_job(complete=True, pods=0),)))
+
+
+def test_a_model_that_the_gate_refuses_is_a_warning() -> None:
+    due = refused_by_the_gate(retryOn=["TrainingFailed"])
+    assert b.version_status(due).state == "Succeeded"
     assert b.conclusion(b.version_status(due), "Validated") == ("False", "BelowMinimum")
     (report,) = b.of_kind(due, Report)
     assert report.warning
     assert "BelowMinimum: accuracy is 0.5" in report.message
+
+
+def test_a_model_that_the_gate_refuses_and_that_is_tried_again_is_a_warning() -> None:
+    due = refused_by_the_gate()
+    assert b.version_status(due).state == "WaitingToRetry"
+    (report,) = b.of_kind(due, Report)
+    assert (report.reason, report.about, report.warning) == ("ValidationFailed", "attempt-1", True)
+    assert report.message.startswith("ValidationFailed: BelowMinimum: accuracy is 0.5, below the minimum of 0.75;")
 
 
 def test_a_verdict_stays_though_the_bounds_change() -> None:
@@ -212,9 +227,12 @@ def test_effective_says_what_applies_after_all_defaults() -> None:
 
 
 def test_fields_that_this_release_does_not_act_on_are_named() -> None:
-    status = b.schedule_status(decided(b.world(of=b.schedule(retry={"delaysSeconds": []}, monitoring={}))))
+    told: dict[str, Any] = {"notifications": {}, "monitoring": {"windowRuns": 5, "stuckAfterSeconds": 60}}
+    status = b.schedule_status(decided(b.world(of=b.schedule(retry={"delaysSeconds": []}, **told))))
     assert b.conclusion(status, "Ready") == ("True", "Reconciled")
-    assert b.message(status, "Ready") == "accepted but not acted on in this release: spec.retry, spec.monitoring"
+    assert b.message(status, "Ready") == (
+        "accepted but not acted on in this release: spec.monitoring.windowRuns, spec.notifications"
+    )
 
 
 def test_a_secret_that_a_pod_misses_is_told_at_the_schedule() -> None:

@@ -1,6 +1,7 @@
 """The life of one run, step by step: queued, admitted, running, ended."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.unit.operator import builders as b
@@ -20,10 +21,11 @@ def step(
     pods: tuple[Pod, ...] = (),
     now: datetime = b.NOW,
     of: Schedule | None = None,
-    waiting: dict[str, Waiting] | None = None,
+    others: tuple[Version, ...] = (),
+    **facts: Any,
 ) -> Step:
     """What becomes of the version next."""
-    world = b.world(version, of=of, jobs=jobs, pods=pods, waiting=waiting or {})
+    world = b.world(version, *others, of=of, jobs=jobs, pods=pods, **facts)
     return advance(world, version, resolve(world.schedule.spec, b.DEFAULTS), b.INSTALLATION, now)
 
 
@@ -100,13 +102,41 @@ def test_a_slots_run_whose_job_was_deleted_while_it_waited_failed() -> None:
     assert (status.state, b.conclusion(status, "Trained")) == ("Failed", ("False", "JobDeleted"))
 
 
-@pytest.mark.parametrize("status", [b.queued(), b.running()], ids=["waiting", "running"])
-def test_a_run_whose_job_made_room_for_the_next_slot_is_superseded(status: ModelVersionStatus) -> None:
-    of, next_slot = b.schedule(concurrencyPolicy="Replace"), b.SLOT + timedelta(days=7)
-    before = step(b.version(status=status), of=of, now=next_slot - timedelta(seconds=1)).status
-    assert b.conclusion(before, "Trained") == ("False", "JobDeleted")
-    after = step(b.version(status=status), of=of, now=next_slot).status
-    assert (after.state, b.conclusion(after, "Trained")) == ("Cancelled", ("False", "Superseded"))
+NEXT = b.SLOT + timedelta(days=7)
+REPLACE: dict[str, Any] = {"concurrencyPolicy": "Replace"}
+
+
+def test_a_waiting_run_makes_room_for_the_next_slot_as_replace_says() -> None:
+    waiting, following = b.version(status=b.queued()), b.version(slot=NEXT, status=b.queued())
+    assert step(waiting, b.job(), of=b.schedule(**REPLACE)).status.state == "Queued"
+    done = step(waiting, b.job(), of=b.schedule(**REPLACE), others=(following,))
+    assert (done.status.state, b.conclusion(done.status, "Trained")) == ("Cancelled", ("False", "Superseded"))
+    assert [write.job.meta.name for write in b.of_kind(done.after, DeleteJob)] == [b.slot_name()]
+
+
+def test_a_running_run_is_ended_cleanly_to_make_room_for_the_next_slot_as_replace_says() -> None:
+    going, following = b.version(status=b.running()), b.version(slot=NEXT, status=b.queued())
+    replaced: dict[str, Any] = {"of": b.schedule(**REPLACE), "others": (following,)}
+    asked = step(going, b.running_job(), pods=(b.pod(),), **replaced)
+    assert (asked.status.state, len(b.of_kind(asked.after, EndJob))) == ("Running", 1)
+    gone = step(going, **replaced).status
+    assert (gone.state, b.conclusion(gone, "Trained")) == ("Cancelled", ("False", "Superseded"))
+
+
+def test_the_next_slot_replaces_neither_under_forbid_nor_what_a_person_ordered() -> None:
+    following = b.version(slot=NEXT, status=b.queued())
+    assert step(b.version(status=b.queued()), b.job(), others=(following,)).status.state == "Queued"
+    kept = step(b.version(status=b.running()), b.running_job(), pods=(b.pod(),), others=(following,))
+    assert kept.after == ()
+    job = b.job(MANUAL, slot=None, version=MANUAL)
+    ordered = step(manual(b.queued()), job, of=b.schedule(**REPLACE), others=(following,))
+    assert (ordered.status.state, ordered.after) == ("Queued", ())
+
+
+def test_the_newest_slot_replaces_and_is_not_replaced_by_an_older_one() -> None:
+    newest, older = b.version(slot=NEXT, status=b.running()), b.version(status=b.queued())
+    done = step(newest, b.running_job(slot=NEXT), pods=(b.pod(),), of=b.schedule(**REPLACE), others=(older,))
+    assert b.of_kind(done.after, EndJob) == []
 
 
 @pytest.mark.parametrize("slot", [b.SLOT - timedelta(hours=1), b.SLOT])
@@ -215,7 +245,7 @@ def test_between_an_evicted_pods_end_and_the_next_ones_beginning_nothing_is_ende
 def test_a_result_of_its_own_pod_and_a_complete_job_make_a_version() -> None:
     version = b.version(status=b.running().model_copy(update={"result": b.result()}))
     done = step(version, b.running_job(pods=0, complete=True), pods=(b.pod(phase="Succeeded", exit_code=0),))
-    assert (done.status.state, done.ended) == ("Succeeded", True)
+    assert (done.status.state, done.ended) == ("Succeeded", "end-1")
     assert b.conclusion(done.status, "Trained") == ("True", "Completed")
     assert done.status.version == b.label("a")
     assert done.status.reporter_uid is None
@@ -230,10 +260,21 @@ def test_the_label_of_a_manual_run_bears_the_time_of_its_order() -> None:
 
 def test_all_is_written_at_once_when_a_run_fails() -> None:
     failed = b.pod(phase="Failed", exit_code=11, exit_message="the database refuses the password\n")
-    done = step(b.version(status=b.running()), b.running_job(failed=True, pods=0), pods=(failed,))
-    assert done.status.state == "Failed"
+    never = b.schedule(retry={"delaysSeconds": []})
+    ended: dict[str, Any] = {"pods": (failed,), "of": never, "log_tails": {"uid-pod": "its log"}}
+    done = step(b.version(status=b.running()), b.running_job(failed=True, pods=0), **ended)
+    assert (done.status.state, done.ended) == ("Failed", "end-1")
     assert b.conclusion(done.status, "Trained") == ("False", "SourceUnavailable")
-    assert attempt_of(done.status)["message"] == "the database refuses the password"
+    assert attempt_of(done.status) == {
+        "number": 1,
+        "jobName": b.slot_name(),
+        "podUID": "uid-pod",
+        "startTime": "2026-11-22T02:00:00Z",
+        "finishTime": "2026-11-22T02:00:05Z",
+        "reason": "SourceUnavailable",
+        "message": "the database refuses the password",
+        "logTail": "its log",
+    }
     assert done.status.version is None
 
 
@@ -267,7 +308,9 @@ def test_cancelling_asks_once(so_far: dict[str, object]) -> None:
 
 def test_a_run_that_was_cancelled_too_late_keeps_its_result() -> None:
     version = b.version(status=b.running().model_copy(update={"result": b.result()}), cancelled=True)
-    assert step(version, b.running_job(complete=True, pods=0)).status.state == "Succeeded"
+    status = step(version, b.running_job(complete=True, pods=0)).status
+    assert status.state == "Succeeded"
+    assert b.conclusion(status, "Serving") == ("False", "NotPromoted")
 
 
 @pytest.mark.parametrize("state", ["Succeeded", "Failed", "Cancelled"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.operator import builders as b
 
-from eagle_contract.api import TrainingScheduleStatus, resolve
+from eagle_contract.api import TrainingScheduleStatus, names, resolve
 from eagle_contract.api.schedule import Service
 from eagle_operator.domain import serving_deployment, training_job
 from eagle_operator.domain.plan import plan
@@ -54,6 +54,10 @@ def rolled_out(due: Plan) -> str | None:
     """The models that the one Deployment applied is told."""
     (manifest,) = applied(due, "Deployment")
     return served_models(Deployment(meta=b.meta("x"), labels={}, spec=manifest["spec"]))
+
+
+def rolled_out_or_none(due: Plan) -> str | None:
+    return rolled_out(due) if applied(due, "Deployment") else None
 
 
 def reports(due: Plan) -> list[Report]:
@@ -276,6 +280,15 @@ def test_a_rejected_version_says_so() -> None:
     assert b.conclusion(status, "Serving") == ("False", "Rejected")
 
 
+def test_a_version_whose_rollout_failed_goes_on_saying_so_when_it_is_rejected() -> None:
+    """Otherwise it would be rolled out again as soon as it is pinned, fail again, and so on."""
+    rejected = new(decision="Rejected", serving=("False", "RolloutFailed"), generation=2)
+    pinned = {"serving": {"pin": {"version": NEW}}}
+    due = decided(a_world(old(), rejected, status=OLD_SERVES, deployment=b.deployment("a"), spec=pinned))
+    assert b.of_kind(due, SetVersionStatus) == []
+    assert rolled_out_or_none(due) is None
+
+
 def test_a_rolled_back_version_says_rejected_and_the_other_rolled_back_to() -> None:
     rejected = new(decision="Rejected", serving=("True", "Promoted"))
     back = old(serving=("False", "Superseded"))
@@ -303,7 +316,11 @@ def existing(deployment: Deployment | None, **facts: Any) -> World:
 
 def test_mode_existing_sets_one_variable_in_a_deployment_that_consents() -> None:
     (manifest,) = applied(decided(existing(b.deployment("z"))), "Deployment")
-    assert manifest["metadata"] == {"name": "mine", "namespace": b.NAMESPACE}
+    assert manifest["metadata"] == {
+        "name": "mine",
+        "namespace": b.NAMESPACE,
+        "annotations": {names.SERVED_VERSION_ANNOTATION: OLD},
+    }
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     assert container == {"name": "server", "env": [{"name": "EAGLE_MODELS", "value": b.models("a")}]}
     assert applied(decided(existing(b.deployment("a"))), "Deployment") == []
@@ -320,3 +337,22 @@ def test_an_active_version_without_any_ready_pod_does_not_serve(deployment: Depl
     world = a_world(old(), status=OLD_SERVES, deployment=deployment)
     (write,) = b.of_kind(decided(world), SetScheduleStatus)
     assert b.conclusion(write.status, "Serving") == ("False", "DeploymentUnavailable")
+
+
+def test_a_model_whose_run_was_cancelled_too_late_waits_for_an_approval() -> None:
+    unwanted = new(serving=("False", "NotPromoted"))
+    due = decided(a_world(old(), unwanted, status=OLD_SERVES, deployment=b.deployment("a")))
+    assert applied(due, "Deployment") == []
+    wanted = new(serving=("False", "NotPromoted"), decision="Approved")
+    due = decided(a_world(old(), wanted, status=OLD_SERVES, deployment=b.deployment("a")))
+    assert rolled_out(due) == b.models("b")
+
+
+def test_what_the_deployment_serves_goes_on_serving_when_all_statuses_are_lost() -> None:
+    for spec in ({}, {"serving": {"pin": {"version": OLD}}}):
+        lost = b.version(OLD, owner=b.SCHEDULE_UID)
+        world = a_world(lost, status=NOTHING, deployment=b.deployment("a", image="serving:0"), spec=spec)
+        status = b.schedule_status(decided(world))
+        assert status.active_version is not None
+        assert (status.active_version.name, status.active_version.digest) == (OLD, b.digest("a"))
+        assert applied(decided(world), "Deployment") == []

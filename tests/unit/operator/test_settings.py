@@ -22,6 +22,23 @@ def test_two_images_are_all_that_must_be_said() -> None:
     assert built_in.admission_enabled
     assert (built_in.defaults.timeout_seconds, built_in.defaults.accuracy_threshold) == (7200, "0.75")
     assert built_in.namespace == "eagle-system"
+    assert built_in.defaults.retry_attempts == 3
+    assert built_in.installation.max_waiting_manual_runs == 5
+    assert (built_in.identity, built_in.lease_times.duration) == ("", 30)
+    assert (built_in.workers, built_in.resync_seconds) == (8, 300)
+    assert (built_in.health_address, built_in.metrics_port) == ("http://0.0.0.0:8080", 9090)
+
+
+def test_the_longest_write_ends_before_a_successor_begins() -> None:
+    for seconds in (3, 30, 600):
+        times = settings(EAGLE_LEASE_SECONDS=str(seconds)).lease_times
+        assert times.writes_for + times.longest_write < times.duration
+        assert 2 * times.renew_every < times.writes_for
+
+
+def test_the_lease_knows_the_operator_by_its_identity_else_by_its_host() -> None:
+    assert settings(HOSTNAME="pod-1").identity == "pod-1"
+    assert settings(HOSTNAME="pod-1", EAGLE_IDENTITY="me").identity == "me"
 
 
 def test_a_setting_that_is_there_but_empty_is_not_set() -> None:
@@ -42,7 +59,16 @@ def test_all_that_may_be_said() -> None:
         EAGLE_SERVING_RESOURCES='{"requests": {"cpu": "100m"}}',
         EAGLE_TRAINER_MAX_CPU="4",
         EAGLE_TRAINER_MAX_MEMORY="8Gi",
+        TRAINING_RETRY_ATTEMPTS="0",
+        MAX_WAITING_MANUAL_RUNS="2",
+        EAGLE_WORKERS="2",
+        EAGLE_RESYNC_SECONDS="20",
+        EAGLE_METRICS_PORT="9191",
+        EAGLE_HEALTH_ADDRESS="http://127.0.0.1:8181/healthz",
     )
+    assert (said.defaults.retry_attempts, said.installation.max_waiting_manual_runs) == (0, 2)
+    assert (said.workers, said.resync_seconds, said.metrics_port) == (2, 20, 9191)
+    assert said.health_address == "http://127.0.0.1:8181/healthz"
     assert said.limits == Limits(total=20, per_organization=3)
     assert not said.admission_enabled
     assert (said.defaults.timeout_seconds, said.defaults.accuracy_threshold) == (5400, "0.9")
@@ -88,6 +114,19 @@ def test_an_image_must_be_set(name: str) -> None:
         ("EAGLE_SERVING_RESOURCES", '"1Gi"'),
         ("EAGLE_TRAINER_MAX_CPU", "much"),
         ("EAGLE_TRAINER_MAX_MEMORY", "8 GB"),
+        ("TRAINING_RETRY_ATTEMPTS", "11"),
+        ("TRAINING_RETRY_ATTEMPTS", "-1"),
+        ("TRAINING_RETRY_ATTEMPTS", "three"),
+        ("MAX_WAITING_MANUAL_RUNS", "0"),
+        ("EAGLE_LEASE_SECONDS", "2"),
+        ("EAGLE_LEASE_SECONDS", "30s"),
+        ("EAGLE_WORKERS", "0"),
+        ("EAGLE_RESYNC_SECONDS", "0"),
+        ("EAGLE_METRICS_PORT", "0"),
+        ("EAGLE_METRICS_PORT", "70000"),
+        ("EAGLE_HEALTH_ADDRESS", "0.0.0.0:8080"),
+        ("EAGLE_HEALTH_ADDRESS", "https://0.0.0.0:8080"),
+        ("EAGLE_HEALTH_ADDRESS", "http://0.0.0.0:99999"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_it_says(name: str, text: str) -> None:

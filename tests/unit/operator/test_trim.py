@@ -1,12 +1,13 @@
 """From what the API server sends to the facts that decisions need."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.unit.operator import builders as b
 from tests.unit.operator import raw
 
+from eagle_contract.api import names
 from eagle_operator import trim
 
 
@@ -126,3 +127,39 @@ def test_a_deployment_tells_how_its_rollout_stands() -> None:
 @pytest.mark.parametrize("text", ["2026-11-22T02:00:00Z", "2026-11-22T03:00:00+01:00", "2026-11-22T02:00:00.000000Z"])
 def test_times_are_read_as_kubernetes_writes_them(text: str) -> None:
     assert trim.moment(text) == datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("label", "attempt"), [({}, 1), ("2", 2), ("12", 12), ("two", 1), ("", 1), ("-3", 1)])
+def test_a_job_without_a_number_of_its_own_is_a_first_attempts(label: Any, attempt: int) -> None:
+    tags = {names.ATTEMPT_LABEL: label} if isinstance(label, str) else label
+    assert trim.job(raw.job("j", tags=tags)).attempt == attempt
+
+
+def test_a_pod_that_was_told_to_go_is_lost_so_long_after_it_should_have_gone() -> None:
+    made = raw.pod("p", job_uid="uid-j")
+    made["metadata"]["deletionTimestamp"] = raw.TIME
+    told = trim.pod(made)
+    assert (told.gone, told.ended, told.given_up_at) == (True, False, b.SLOT + timedelta(seconds=120))
+    assert not told.lost(b.SLOT + timedelta(seconds=119))
+    assert told.lost(b.SLOT + timedelta(seconds=120))
+
+
+def test_a_pod_that_ended_or_was_not_told_to_go_is_never_lost() -> None:
+    made = raw.pod("p", job_uid="uid-j", phase="Failed")
+    made["metadata"]["deletionTimestamp"] = raw.TIME
+    for seen in (trim.pod(made), pod()):
+        assert seen.given_up_at is None
+        assert not seen.lost(b.SLOT + timedelta(days=9))
+
+
+@pytest.mark.parametrize(("manager", "ours"), [("eagle-operator", True), ("helm", False), (None, False)])
+def test_what_the_operator_made_or_took_over_once_bears_its_label(manager: str | None, ours: bool) -> None:
+    tags = {names.MANAGED_BY_LABEL: manager} if manager else {}
+    assert trim.meta(raw.of("x", labels=tags)).ours is ours
+
+
+def test_a_deployment_tells_whose_model_it_was_written_for() -> None:
+    made = raw.deployment()
+    assert trim.deployment(made).served_version == ""
+    made["metadata"]["annotations"] = {names.SERVED_VERSION_ANNOTATION: "press-line-1"}
+    assert trim.deployment(made).served_version == "press-line-1"

@@ -148,6 +148,152 @@ async def test_a_failure_that_is_not_worth_it_is_not_tried_again() -> None:
     assert looks == ["a", "b"]
 
 
+async def test_no_key_is_begun_while_it_is_not_our_turn_and_none_is_lost() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+    turn = asyncio.Event()
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    tasks = [asyncio.create_task(queue.work(handle, again, turn)) for _ in range(2)]
+    for key in ("a", "b", "c", "a"):
+        queue.add(key)
+    await asyncio.sleep(0.02)
+    assert (seen, len(queue)) == ([], 3)
+    turn.set()
+    await until(lambda: sorted(seen) == ["a", "b", "c"])
+    turn.clear()
+    queue.add("d")
+    await asyncio.sleep(0.02)
+    assert (len(seen), len(queue)) == (3, 1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_it_is_idle_once_the_last_key_that_was_begun_is_done() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    gate = asyncio.Event()
+
+    async def handle(key: str) -> None:
+        await gate.wait()
+
+    await queue.idle()
+    async with working(queue, handle, workers=2):
+        queue.add("a")
+        queue.add("b")
+        await until(lambda: len(queue) == 0)
+        idle = asyncio.create_task(queue.idle())
+        await asyncio.sleep(0.02)
+        assert not idle.done()
+        gate.set()
+        await asyncio.wait_for(idle, 5)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_it_knows_the_key_that_a_worker_is_at_for_longest() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock=clock)
+    gate = asyncio.Event()
+
+    async def handle(key: str) -> None:
+        await gate.wait()
+
+    assert queue.longest() == (None, 0.0)
+    async with working(queue, handle, workers=2):
+        queue.add("a")
+        await until(lambda: queue.longest()[0] == "a")
+        clock.now += 20
+        queue.add("b")
+        await until(lambda: len(queue) == 0)
+        clock.now += 10
+        assert queue.longest() == ("a", 30.0)
+        assert queue.unfinished() == 40.0
+        gate.set()
+        await queue.idle()
+        assert queue.longest() == (None, 0.0)
+
+
+async def test_it_is_stuck_when_keys_wait_and_none_is_finished_not_when_each_fails() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock=clock)
+    step = asyncio.Event()
+    fails = 0
+
+    async def handle(key: str) -> None:
+        nonlocal fails
+        await step.wait()
+        step.clear()
+        fails += 1
+        raise ValueError
+
+    assert queue.stuck_for(0.0) == 0.0
+    async with working(queue, handle, failed=lambda key, error: False):
+        for key in ("a", "b", "c"):
+            queue.add(key)
+        await until(lambda: len(queue) == 2)
+        clock.now += 200
+        assert queue.stuck_for(0.0) == 200.0
+        assert queue.stuck_for(clock.now - 50) == 50.0
+        step.set()
+        await until(lambda: fails == 1)
+        assert queue.stuck_for(0.0) == 0.0
+
+
+class Counted:
+    """What an observer is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, float]] = []
+
+    def added(self) -> None:
+        self.told.append(("added", 0))
+
+    def retried(self) -> None:
+        self.told.append(("retried", 0))
+
+    def begun(self, waited: float) -> None:
+        self.told.append(("begun", waited))
+
+    def finished(self, worked: float) -> None:
+        self.told.append(("finished", worked))
+
+
+async def test_an_observer_is_told_how_long_keys_waited_and_were_worked_on() -> None:
+    clock, observer = Clock(), Counted()
+    queue: WorkQueue[str] = WorkQueue(first_delay=0.0, observer=observer, clock=clock)
+    outcomes = iter([False, True])
+
+    async def handle(key: str) -> None:
+        clock.now += 3
+        if not next(outcomes):
+            raise ValueError
+
+    queue.add("a")
+    queue.add("a")
+    clock.now += 2
+    async with working(queue, handle):
+        await until(lambda: len(observer.told) == 7)
+    assert observer.told == [
+        ("added", 0),
+        ("begun", 2.0),
+        ("retried", 0),
+        ("finished", 3.0),
+        ("added", 0),
+        ("begun", 0.0),
+        ("finished", 3.0),
+    ]
+
+
 async def test_of_several_times_for_a_key_the_earliest_counts_once() -> None:
     queue: WorkQueue[str] = WorkQueue()
     seen: list[str] = []

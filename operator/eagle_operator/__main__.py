@@ -1,116 +1,88 @@
-"""Start and stop: settings, the API client, kopf's watches, the workers."""
+"""Start and stop: settings, the process, kopf's watches, signals."""
 
 import asyncio
-import contextlib
 import logging
 import os
+import secrets
+import signal
 import sys
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
-import prometheus_client
-from lightkube import AsyncClient
 
 from eagle_contract.api.names import OPERATOR_MANAGER
-from eagle_operator import metrics, watches
-from eagle_operator.cluster import Cluster
+from eagle_operator import watches
 from eagle_operator.logs import log_json_lines
-from eagle_operator.mirror import KINDS, Key, Mirror
-from eagle_operator.reconcile import Admission, Reconciler, Resync
+from eagle_operator.process import Process
 from eagle_operator.settings import Settings, SettingsError, from_environment
-from eagle_operator.watches import Watcher
-from eagle_operator.workqueue import WorkQueue
 
 log = logging.getLogger("eagle_operator")
 
-_RESYNCS_MISSED_WHEN_STALE = 3
+_WATCHES_END_SECONDS = 5.0
+_PAUSES_SECONDS = (1.0, 5.0, 15.0, 30.0)
 
 
-@dataclass
-class Process:
-    """What lives from start to stop."""
+class _AllTasks(Collection[Any]):
+    """Every task. kopf ends whatever task it finds when it ends itself, were it not told whose these are."""
 
-    settings: Settings
-    watcher: Watcher | None = None
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    def __contains__(self, task: object) -> bool:
+        return True
 
-    async def start(self) -> None:
-        """Connect, list everything, and begin to work."""
-        mirror: Mirror = Mirror()
-        queue: WorkQueue[Key] = WorkQueue()
-        client = AsyncClient(field_manager=OPERATOR_MANAGER)
-        cluster = Cluster(client, mirror, reporter=os.environ.get("HOSTNAME", OPERATOR_MANAGER))
-        admission = Admission(mirror, cluster, queue, self.settings)
-        reconciler = Reconciler(mirror, cluster, queue, self.settings, admission)
-        resync = Resync(mirror, cluster, queue, watches.SELECTORS)
-        self.watcher = Watcher(mirror, queue, admission, resync)
-        metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
-        for kind in KINDS:
-            metrics.OBJECTS.labels(kind).set_function(partial(mirror.count, kind))
-        prometheus_client.start_http_server(self.settings.metrics_port)
-        self._begin("resync", resync.run(self.settings.resync_seconds))
-        self._begin("admission", admission.run(resync.complete))
-        for number in range(self.settings.workers):
-            self._begin(f"worker-{number}", self._work(queue, reconciler, resync))
+    def __iter__(self) -> Iterator[Any]:
+        return iter(asyncio.all_tasks())
 
-    async def stop(self) -> None:
-        """End the workers; what one of them is writing is finished by the API server or tried again at the start."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-    def health(self) -> str:
-        """Raises if a task died or nothing was listed for long; else says when the last whole picture was seen."""
-        dead = [task.get_name() for task in self.tasks if task.done()]
-        if dead:
-            raise RuntimeError(f"dead: {', '.join(dead)}")
-        last = self.watcher.resync.last_complete if self.watcher else None
-        if last is None:
-            return "starting"
-        age = (datetime.now(UTC) - last).total_seconds()
-        if age > _RESYNCS_MISSED_WHEN_STALE * self.settings.resync_seconds:
-            raise RuntimeError(f"nothing listed for {age:.0f} s")
-        return last.isoformat()
-
-    async def _work(self, queue: WorkQueue[Key], reconciler: Reconciler, resync: Resync) -> None:
-        await resync.complete.wait()
-        await queue.work(reconciler.reconcile, reconciler.failed)
-
-    def _begin(self, name: str, work: Any) -> None:
-        self.tasks.append(asyncio.create_task(work, name=name))
+    def __len__(self) -> int:
+        return len(asyncio.all_tasks())
 
 
-def registry_of(process: Process) -> kopf.OperatorRegistry:
-    """kopf's handlers for this process."""
-    registry = kopf.OperatorRegistry()
+async def operate(settings: Settings, identity: str) -> None:
+    """Run until told to stop. What raises is a bug; the Lease is released then, too."""
+    told, watching_ends = asyncio.Event(), asyncio.Event()
+    _on_order(told.set)
+    process = Process(settings, identity)
+    await process.start()
+    watching = asyncio.create_task(_watch(process, identity, told, watching_ends), name="watches")
+    order = asyncio.create_task(told.wait(), name="order to stop")
+    await asyncio.wait({watching, order}, return_when=asyncio.FIRST_COMPLETED)
+    order.cancel()
+    log.info("stopping")
+    await process.stop()
+    watching_ends.set()
+    await asyncio.wait({watching}, timeout=_WATCHES_END_SECONDS)
+    if watching.done():
+        watching.result()
 
-    @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> Any:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    @kopf.on.startup(registry=registry)
-    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
-        watches.configure(settings)
-        await process.start()
+async def _watch(process: Process, identity: str, told: asyncio.Event, ends: asyncio.Event) -> None:
+    """Let kopf watch until the end. It gives up on errors that it does not expect; then it begins anew."""
+    pauses = chain(_PAUSES_SECONDS, repeat(_PAUSES_SECONDS[-1]))
+    name: Any = identity  # kopf's own type for it is not public
+    while not ends.is_set():
+        try:
+            kopf_tasks = await kopf.spawn_tasks(
+                registry=watches.registry_for(process.watcher),
+                settings=watches.settings(),
+                clusterwide=True,
+                standalone=True,
+                identity=name,
+                stop_flag=ends,
+            )
+            # kopf has just installed its own, which would end the watches first and let the workers go on meanwhile.
+            _on_order(told.set)
+            await kopf.run_tasks(kopf_tasks, ignored=_AllTasks())
+        except Exception:
+            log.exception("the watches ended")
+        if not ends.is_set():
+            pause = next(pauses)
+            log.warning("beginning to watch anew in %.0f s", pause)
+            await asyncio.sleep(pause)
 
-    @kopf.on.cleanup(registry=registry)
-    async def stop(**_: Any) -> None:
-        await process.stop()
 
-    @kopf.on.probe(registry=registry, id="lists")
-    def lists(**_: Any) -> str:
-        return process.health()
-
-    def watcher() -> Watcher:
-        if process.watcher is None:
-            raise RuntimeError("an event came before the start was done")
-        return process.watcher
-
-    watches.register(registry, watcher)
-    return registry
+def _on_order(act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, act)
 
 
 def main() -> None:
@@ -120,16 +92,12 @@ def main() -> None:
         settings = from_environment(os.environ)
     except SettingsError as error:
         sys.exit(f"eagle-operator: {error}")
-    process = Process(settings)
-    reporter: Any = os.environ.get("HOSTNAME", OPERATOR_MANAGER)
-    with contextlib.suppress(KeyboardInterrupt):
-        kopf.run(
-            registry=registry_of(process),
-            clusterwide=True,
-            liveness_endpoint=settings.health_address,
-            standalone=True,
-            identity=reporter,
-        )
+    identity = settings.identity or f"{OPERATOR_MANAGER}-{secrets.token_hex(4)}"
+    try:
+        asyncio.run(operate(settings, identity))
+    except Exception:
+        log.exception("ended by an error; Kubernetes starts another one")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,24 @@ kopf drops an exception of an event handler, so nothing that can fail happens he
 annotations of its own in this use, so objects can be deleted while the operator is down.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
 
 from eagle_contract.api.names import API_VERSION, GROUP, SCHEDULE_LABEL
+from eagle_operator.freshness import Freshness
 from eagle_operator.mirror import Key, Mirror
 from eagle_operator.reconcile import Admission, Resync
 from eagle_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,18 +47,42 @@ WATCHED = {
 SELECTORS = {kind: watched.label for kind, watched in WATCHED.items() if watched.label}
 
 
-def configure(settings: kopf.OperatorSettings) -> None:
-    """kopf as an informer that heals itself, and as nothing else."""
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 310
-    settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (1, 2, 5, 10, *[30] * 10_000)
+_LOGIN_AGAIN_AFTER_SECONDS = 5.0
+_CREDENTIALS_LAST = timedelta(days=3650)
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf as an informer that heals itself, and as nothing else.
+
+    The API server says about once a minute how far a watch is, also when nothing happens. So one that is silent for
+    70 s is dead, however open its connection seems, and is begun anew where it ended: within the 75 s for which the
+    API server remembers. Whatever a request fails with, it is tried again for ever.
+    """
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.peering.standalone = True
+    chosen.process.ultimate_exiting_timeout = None
+    chosen.watching.server_timeout = 300
+    chosen.watching.client_timeout = 310
+    chosen.watching.connect_timeout = 5
+    chosen.watching.inactivity_timeout = 70
+    chosen.networking.request_timeout = 30
+    chosen.networking.error_backoffs = _Endless((1, 2, 5, 10))
     for watched in WATCHED.values():
         if watched.label:
             resource = (watched.group, watched.version, watched.plural)
-            settings.watching.label_selectors[resource] = watched.label
+            chosen.watching.label_selectors[resource] = watched.label
+    return chosen
+
+
+class _Endless:
+    """Pauses in seconds, the last of them again and again."""
+
+    def __init__(self, pauses: tuple[float, ...]) -> None:
+        self._pauses = pauses
+
+    def __iter__(self) -> Iterator[float]:
+        return chain(self._pauses, repeat(self._pauses[-1]))
 
 
 @dataclass(frozen=True)
@@ -61,12 +93,14 @@ class Watcher:
     queue: WorkQueue[Key]
     admission: Admission
     resync: Resync
+    freshness: Freshness
 
     def seen(self, kind: str, event: Mapping[str, Any]) -> None:
         """One event of a kind."""
         if event["type"] is None:
             self.resync.want(kind)
         raw = event["object"]
+        self.freshness.delivered(kind, int(raw["metadata"]["resourceVersion"]))
         schedule = self.mirror.forget(kind, raw) if event["type"] == "DELETED" else self.mirror.remember(kind, raw)
         if schedule is None:
             return
@@ -79,13 +113,32 @@ class Watcher:
             self.admission.wake()
 
 
-def register(registry: kopf.OperatorRegistry, watcher: Callable[[], Watcher]) -> None:
-    """Hand every kind's events to the watcher, which exists from start-up on."""
+def registry_for(watcher: Watcher) -> kopf.OperatorRegistry:
+    """kopf's handlers: every kind's events go to the watcher."""
+    registry = kopf.OperatorRegistry()
+    logins = 0
+
+    @kopf.on.login(registry=registry)
+    async def login(**known: Any) -> kopf.ConnectionInfo | None:
+        """Also after credentials were refused.
+
+        kopf ends when it gets the same ones once more. But an API server that has just started may refuse good ones;
+        so these are told apart by how long they last, and tried again after a while.
+        """
+        nonlocal logins
+        logins += 1
+        if logins > 1:
+            log.warning("the API server refused our credentials, or a connection broke; logging in again")
+            await asyncio.sleep(_LOGIN_AGAIN_AFTER_SECONDS)
+        found = kopf.login_with_service_account(**known) or kopf.login_with_kubeconfig(**known)
+        return dataclasses.replace(found, expiration=datetime.now(UTC) + _CREDENTIALS_LAST) if found else None
+
     for kind, watched in WATCHED.items():
         _register(registry, kind, watched, watcher)
+    return registry
 
 
-def _register(registry: kopf.OperatorRegistry, kind: str, watched: Watched, watcher: Callable[[], Watcher]) -> None:
+def _register(registry: kopf.OperatorRegistry, kind: str, watched: Watched, watcher: Watcher) -> None:
     @kopf.on.event(watched.group, watched.version, watched.plural, registry=registry, id=f"see-{kind.lower()}")
     async def see(event: kopf.RawEvent, **_: Any) -> None:
-        watcher().seen(kind, event)
+        watcher.seen(kind, event)

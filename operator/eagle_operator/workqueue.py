@@ -2,26 +2,58 @@
 
 import asyncio
 import heapq
+import time
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
-class WorkQueue(Generic[K]):
-    """As client-go's: what is added while it is worked on is worked on once more afterwards."""
+class Observer(Protocol):
+    """Who counts what a queue does; times in seconds."""
 
-    def __init__(self, *, first_delay: float = 0.5, longest_delay: float = 300.0) -> None:
+    def added(self) -> None:
+        """A key began to wait."""
+
+    def retried(self) -> None:
+        """A key is to be tried again after a failure."""
+
+    def begun(self, waited: float) -> None:
+        """A worker took a key."""
+
+    def finished(self, worked: float) -> None:
+        """A worker is done with a key, well or not."""
+
+
+class WorkQueue(Generic[K]):
+    """As client-go's: what is added while it is worked on is worked on once more afterwards.
+
+    Delays are measured by the monotonic clock: the wall clock may jump.
+    """
+
+    def __init__(
+        self,
+        *,
+        first_delay: float = 0.5,
+        longest_delay: float = 300.0,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._first_delay, self._longest_delay = first_delay, longest_delay
+        self._observer, self._clock = observer, clock
         self._ready: asyncio.Queue[K] = asyncio.Queue()
-        self._waiting: set[K] = set()
-        self._active: set[K] = set()
+        self._waiting: dict[K, float] = {}
+        """Since when, the oldest first."""
+        self._active: dict[K, float] = {}
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
         self._due: dict[K, float] = {}
         self._timetable: list[tuple[float, int, K]] = []
         self._sequence = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._last_finished = float("-inf")
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -31,8 +63,10 @@ class WorkQueue(Generic[K]):
         if key in self._active:
             self._again.add(key)
         elif key not in self._waiting:
-            self._waiting.add(key)
+            self._waiting[key] = self._clock()
             self._ready.put_nowait(key)
+            if self._observer:
+                self._observer.added()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Look at the key then, or earlier: of several times the earliest counts."""
@@ -45,23 +79,75 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._timetable, (due, self._sequence, key))
         self._arm(loop)
 
-    async def work(self, handle: Callable[[K], Awaitable[None]], failed: Callable[[K, Exception], bool]) -> None:
-        """Work until cancelled. `failed` is told of each exception and says whether the key is to be tried again."""
+    async def work(
+        self,
+        handle: Callable[[K], Awaitable[None]],
+        failed: Callable[[K, Exception], bool],
+        turn: asyncio.Event | None = None,
+    ) -> None:
+        """Work until cancelled, and begin no key while it is not our `turn`.
+
+        `failed` is told of each exception and says whether the key is to be tried again.
+        """
         while True:
             key = await self._ready.get()
-            self._waiting.discard(key)
-            self._active.add(key)
+            if turn:
+                await turn.wait()
+            self._begin(key)
             try:
                 await handle(key)
                 self._failures.pop(key, None)
             except Exception as error:  # noqa: BLE001 - the queue outlives its work; `failed` logs and counts
                 if failed(key, error):
                     self.add_after(key, self._delay(key))
+                    if self._observer:
+                        self._observer.retried()
             finally:
-                self._active.discard(key)
-                if key in self._again:
-                    self._again.discard(key)
-                    self.add(key)
+                self._finish(key)
+
+    async def idle(self) -> None:
+        """Returns when no key is worked on."""
+        await self._idle.wait()
+
+    def longest(self) -> tuple[K | None, float]:
+        """The key that is worked on for longest, and for how many seconds."""
+        active = self._active.copy()
+        if not active:
+            return None, 0.0
+        key, since = min(active.items(), key=lambda item: item[1])
+        return key, self._clock() - since
+
+    def unfinished(self) -> float:
+        """Seconds of work on keys that are worked on now, all together."""
+        now = self._clock()
+        return sum(now - since for since in self._active.copy().values())
+
+    def stuck_for(self, turn_since: float) -> float:
+        """For how many seconds keys wait and none was finished, since it is our turn; 0 when none waits."""
+        oldest = next(iter(self._waiting.values()), None)
+        if oldest is None:
+            return 0.0
+        return max(self._clock() - max(oldest, self._last_finished, turn_since), 0.0)
+
+    def _begin(self, key: K) -> None:
+        now = self._clock()
+        waited = now - self._waiting.pop(key, now)
+        self._active[key] = now
+        self._idle.clear()
+        if self._observer:
+            self._observer.begun(waited)
+
+    def _finish(self, key: K) -> None:
+        now = self._clock()
+        worked = now - self._active.pop(key, now)
+        self._last_finished = now
+        if not self._active:
+            self._idle.set()
+        if self._observer:
+            self._observer.finished(worked)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
 
     def _delay(self, key: K) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1

@@ -4,17 +4,18 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.support.api import Api, Object, RefusedError
-from tests.support.cluster import REPOSITORY, CommandError, fresh_namespace, helm, kubectl
+from tests.support.cluster import REPOSITORY, CommandError, fresh_namespace, helm, kubectl, unique
 from tests.support.eagle import OPERATOR_CHART, ORGANIZATION_CHART, Installation
 
 ACME = ("--set", "organization=acme")
+SWEPT = ("--set", "sweep.image.reference=trainer:1")
 LABEL = "training.eagle-notifier.io/organization"
 
 
@@ -30,6 +31,7 @@ def kinds(objects: list[Object]) -> set[str]:
 
 def pod_templates(objects: list[Object]) -> list[tuple[str, Object]]:
     found = [(item, item["spec"]["template"]) for item in objects if item["kind"] in ("Deployment", "Job")]
+    found += [(item, item["spec"]["jobTemplate"]["spec"]["template"]) for item in objects if item["kind"] == "CronJob"]
     return [(item["metadata"]["name"], template) for item, template in found]
 
 
@@ -60,7 +62,8 @@ ORGANIZATION_VARIANTS = [
     ("--set", "resourceQuota.requests\\.cpu=8", "--set-json", 'limitRange=[{"type":"Container","max":{"cpu":"8"}}]'),
     ("--set-json", 'networkPolicy.databases=[{"to":[{"ipBlock":{"cidr":"10.0.0.0/8"}}],"ports":[{"port":5432}]}]'),
     ("--set", "keys.create=false,signing.create=false,store.create=false,store.onboarding.userSecret=acme-user"),
-    ("--set", "imagePullSecrets[0].name=pull", "--set", "serviceAccountAnnotations.role=acme"),
+    ("--set", "imagePullSecrets[0].name=pull", "--set", "serviceAccountAnnotations.role=acme", *SWEPT),
+    (*SWEPT, "--set", "sweep.schedule=0 4 * * 6,sweep.minimumAgeHours=48"),
 ]
 
 
@@ -86,8 +89,9 @@ def test_the_api_server_takes_all_of_the_organizations_chart(
 
 
 def test_restricted_pod_security_admits_every_pod(administrator: Api) -> None:
-    templates = pod_templates(render(OPERATOR_CHART)) + pod_templates(render(ORGANIZATION_CHART, *ACME))
-    assert {name for name, _ in templates} == {"variant-operator", "variant-store", "variant-onboarding"}
+    templates = pod_templates(render(OPERATOR_CHART)) + pod_templates(render(ORGANIZATION_CHART, *ACME, *SWEPT))
+    names = {"variant-operator", "variant-store", "variant-onboarding", "eagle-sweep"}
+    assert {name for name, _ in templates} == names
     with fresh_namespace("charts-restricted", {"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
         for name, template in templates:
             metadata = {"name": name, "namespace": namespace}
@@ -100,11 +104,12 @@ def test_restricted_pod_security_admits_every_pod(administrator: Api) -> None:
 
 
 def test_every_container_is_read_only_bounded_and_probed() -> None:
-    for name, template in pod_templates(render(OPERATOR_CHART) + render(ORGANIZATION_CHART, *ACME)):
+    for name, template in pod_templates(render(OPERATOR_CHART) + render(ORGANIZATION_CHART, *ACME, *SWEPT)):
         (container,) = template["spec"]["containers"]
         assert container["securityContext"]["readOnlyRootFilesystem"], name
         assert container["resources"]["limits"]["memory"], name
-        assert name == "variant-onboarding" or {"livenessProbe", "readinessProbe"} <= container.keys(), name
+        ends = name in ("variant-onboarding", "eagle-sweep")
+        assert ends or {"livenessProbe", "readinessProbe"} <= container.keys(), name
 
 
 def test_an_own_object_store_leaves_the_embedded_one_out() -> None:
@@ -114,13 +119,101 @@ def test_an_own_object_store_leaves_the_embedded_one_out() -> None:
     assert not {item for item in objects if "onboarding" in item}
 
 
+def sweep_of(*arguments: str) -> list[Object]:
+    """All that the organization's chart makes for the sweep."""
+    objects = render(ORGANIZATION_CHART, *ACME, *arguments)
+    return [item for item in objects if item["metadata"]["name"].startswith("eagle-sweep")]
+
+
+def test_the_sweep_reads_three_kinds_and_has_the_stores_credentials_and_no_key() -> None:
+    found = {item["kind"]: item for item in sweep_of(*SWEPT)}
+    verbs = {verb for rule in found["Role"]["rules"] for verb in rule["verbs"]}
+    resources = {resource for rule in found["Role"]["rules"] for resource in rule["resources"]}
+    assert (verbs, resources) == ({"get", "list"}, {"modelversions", "trainingschedules", "deployments"})
+    ((_, template),) = pod_templates([found["CronJob"]])
+    (container,) = template["spec"]["containers"]
+    assert (container["image"], container["args"]) == ("trainer:1", ["sweep", "--minimum-age-hours", "24"])
+    assert container["envFrom"] == [{"secretRef": {"name": "eagle-store"}}]
+    assert {entry["name"]: entry.get("value") for entry in container["env"]} == {
+        "EAGLE_NAMESPACE": None,
+        "EAGLE_ORGANIZATION": "acme",
+    }
+    assert "volumes" not in template["spec"]
+    policy = found["NetworkPolicy"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert policy["ingress"] == []
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 443, 6443, 7070}
+
+
+def test_many_organizations_are_swept_at_as_many_minutes_of_the_day() -> None:
+    def minute(organization: str) -> int:
+        (clock,) = (
+            item for item in sweep_of(*SWEPT, "--set", f"organization={organization}") if item["kind"] == "CronJob"
+        )
+        assert clock["spec"]["concurrencyPolicy"] == "Forbid"
+        minute, hour, *rest = clock["spec"]["schedule"].split()
+        assert rest == ["*", "*", "*"]
+        assert 0 <= int(hour) < 24
+        return int(hour) * 60 + int(minute)
+
+    minutes = [minute(f"plant{number}") for number in range(12)]
+    assert len(set(minutes)) == len(minutes)
+    assert all(0 <= moment < 24 * 60 for moment in minutes)
+
+
+def test_without_an_image_or_when_it_is_not_wanted_there_is_no_sweep() -> None:
+    assert sweep_of() == []
+    assert sweep_of(*SWEPT, "--set", "sweep.enabled=false") == []
+
+
 def test_the_operator_gets_its_settings_under_the_names_users_know() -> None:
     (operator,) = (t for name, t in pod_templates(render(OPERATOR_CHART)) if name == "variant-operator")
     environment = {entry["name"]: entry.get("value") for entry in operator["spec"]["containers"][0]["env"]}
     assert environment["TRAINING_SCHEDULE_ENABLED"] == "true"
     assert environment["MAX_CONCURRENT_RUNS"] == "5"
     assert environment["MAX_CONCURRENT_RUNS_PER_ORGANIZATION"] == "1"
+    assert environment["MAX_WAITING_MANUAL_RUNS"] == "5"
+    assert environment["TRAINING_RETRY_ATTEMPTS"] == "3"
     assert json.loads(environment["EAGLE_TRAINER_RESOURCES"])["limits"]["memory"] == "4Gi"
+
+
+def test_the_operator_has_the_time_to_finish_what_it_writes_and_gives_way_only_to_one_that_is_ready() -> None:
+    (deployment,) = (x for x in render(OPERATOR_CHART) if kinds([x]) == {"Deployment/variant-operator"})
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 30
+    (container,) = pod["containers"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    (identity,) = (entry for entry in container["env"] if entry["name"] == "EAGLE_IDENTITY")
+    assert identity["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+
+
+def test_the_operator_may_use_its_own_lease_and_no_other(
+    operator: Api, administrator: Api, installation: Installation
+) -> None:
+    def lease(name: str, namespace: str = installation.namespace) -> Object:
+        metadata = {"name": name, "namespace": namespace}
+        return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": {}}
+
+    def refused(call: Callable[..., Object], *arguments: Object, **query: Any) -> bool:
+        try:
+            call(*arguments, **query)
+        except RefusedError as no:
+            return no.code == 403
+        return False
+
+    theirs = administrator.create(lease(unique("theirs")))
+    try:
+        assert not refused(operator.create, lease("eagle-operator"), dryRun="All")
+        assert not refused(operator.get, lease("eagle-operator"))
+        assert not refused(operator.replace, lease("eagle-operator"), dryRun="All")
+        assert refused(operator.get, theirs)
+        assert refused(operator.replace, theirs, dryRun="All")
+        assert refused(operator.create, lease("eagle-operator", "default"), dryRun="All")
+        assert refused(operator.get, lease("kube-scheduler", "kube-system"))
+    finally:
+        administrator.delete(theirs)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +221,7 @@ def test_the_operator_gets_its_settings_under_the_names_users_know() -> None:
     [
         (OPERATOR_CHART, "training.retryAttempts=11", "at '/training/retryAttempts'"),
         (OPERATOR_CHART, "training.maxConcurrentRuns=0", "at '/training/maxConcurrentRuns'"),
+        (OPERATOR_CHART, "training.maxWaitingManualRuns=0", "at '/training/maxWaitingManualRuns'"),
         (OPERATOR_CHART, "training.accuracyThreshold=75%", "at '/training/accuracyThreshold'"),
         (OPERATOR_CHART, "training.timeoutHours=0", "at '/training/timeoutHours'"),
         (OPERATOR_CHART, "trainer.maxMemory=lots", "at '/trainer/maxMemory'"),
@@ -139,6 +233,9 @@ def test_the_operator_gets_its_settings_under_the_names_users_know() -> None:
         (ORGANIZATION_CHART, "organization=" + "a" * 49, "at '/organization'"),
         (ORGANIZATION_CHART, "keys.rotation=0", "at '/keys/rotation'"),
         (ORGANIZATION_CHART, "store.url=bundles", "at '/store/url'"),
+        (ORGANIZATION_CHART, "sweep.schedule=daily", "at '/sweep/schedule'"),
+        (ORGANIZATION_CHART, "sweep.minimumAgeHours=-1", "at '/sweep/minimumAgeHours'"),
+        (ORGANIZATION_CHART, "sweep.resources.limits.memory=much", "at '/sweep/resources/limits/memory'"),
         (ORGANIZATION_CHART, "store.environment.region=eu", "at '/store/environment'"),
         (ORGANIZATION_CHART, "acess.admins.users={a}", "additional properties 'acess' not allowed"),
     ],

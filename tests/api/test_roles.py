@@ -53,6 +53,7 @@ RIGHTS: dict[str, Rights] = {
         DEPLOYMENTS: (*READ, "create", "patch"),
         SERVICES: (*READ, "create", "patch"),
         PODS: READ,
+        LOGS: ("get",),
         EVENTS: ("create",),
     },
     "trainer": {SCHEDULES: ("get",), VERSIONS: ("get",), VERSION_STATUS: ("patch",)},

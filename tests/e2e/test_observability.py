@@ -9,7 +9,7 @@ from tests.e2e.lab.operator import Operator
 from tests.e2e.lab.pair import Pair, unfailing
 from tests.e2e.lab.plant import API
 from tests.support.api import Object
-from tests.support.cluster import wait_for
+from tests.support.cluster import program, run, wait_for
 
 from eagle_contract.api import names
 
@@ -49,8 +49,13 @@ def test_the_log_of_every_pod_of_a_run_is_json_line_by_line(pair: Pair, program:
 def test_the_operators_metrics_count_what_it_does(operator: Operator) -> None:
     samples = _samples(operator.metrics())
     assert any(labels["result"] == "ok" and value > 0 for labels, value in samples["eagle_reconcile_total"])
-    assert {labels["state"] for labels, _ in samples["eagle_runs"]} == {"running", "waiting"}
+    assert {labels["state"] for labels, _ in samples["eagle_active_runs"]} == {"running", "waiting"}
     assert not [value for values in samples.values() for _, value in values if value != value]
+
+
+def test_the_operators_metrics_are_as_promtool_wants_them(pair: Pair, operator: Operator) -> None:
+    pair.begin()
+    run([program("promtool"), "check", "metrics"], stdin=operator.metrics())
 
 
 def test_the_operators_metrics_say_at_once_what_there_is(pair: Pair, operator: Operator) -> None:

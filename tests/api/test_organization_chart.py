@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from kubernetes import client, config
 from tests.support.api import Api, Object
-from tests.support.cluster import CommandError, fresh_namespace, helm, kubectl
+from tests.support.cluster import CommandError, fresh_namespace, helm, kubeconfig, kubectl
 from tests.support.eagle import (
     ORGANIZATION_CHART,
     Installation,
@@ -18,6 +19,8 @@ from tests.support.eagle import (
     remove_organization,
     schedule,
 )
+
+from eagle_trainer.sweep import cluster_lists, referred_by
 
 NO_STORE = ("--set", "store.onboarding.enabled=false")
 LABEL = "training.eagle-notifier.io/organization"
@@ -157,3 +160,47 @@ def test_an_own_store_is_reached_with_what_the_values_say(administrator: Api, in
     with onboarded("store", installation, *own_store) as organization:
         environment = secret(administrator, organization, "eagle-store")
         assert environment == {"EAGLE_STORE_URL": "s3://bundles/acme", "AWS_REGION": "eu-central-1"}
+
+
+def test_the_sweep_runs_the_installed_operators_trainer_with_no_more_rights_than_to_look(
+    administrator: Api, own: Organization, installation: Installation
+) -> None:
+    def environment(kind: str, path: str) -> Object:
+        found = administrator.call("GET", path)["spec"]
+        template = (found["jobTemplate"]["spec"] if kind == "CronJob" else found)["template"]
+        return dict(template["spec"]["containers"][0])
+
+    operator = environment(
+        "Deployment", f"/apis/apps/v1/namespaces/{installation.namespace}/deployments/{installation.name}-operator"
+    )
+    trainer = next(entry["value"] for entry in operator["env"] if entry["name"] == "EAGLE_TRAINER_IMAGE")
+    sweep = environment("CronJob", f"/apis/batch/v1/namespaces/{own.namespace}/cronjobs/eagle-sweep")
+    assert sweep["image"] == trainer
+
+    sweeper = administrator.impersonate(f"system:serviceaccount:{own.namespace}:eagle-sweeper")
+    group = "training.eagle-notifier.io"
+    for kind in ((group, "modelversions"), (group, "trainingschedules"), ("apps", "deployments")):
+        assert sweeper.may("list", *kind, own.namespace)
+        assert not any(sweeper.may(verb, *kind, own.namespace) for verb in ("create", "update", "patch", "delete"))
+        assert not sweeper.may("list", *kind, installation.namespace)
+    for kind in (("", "secrets"), ("", "pods"), ("batch", "jobs")):
+        assert not any(sweeper.may(verb, *kind, own.namespace) for verb in ("get", "list", "create", "delete"))
+
+
+def test_a_sweep_can_be_made_of_its_clock_at_once(administrator: Api, own: Organization) -> None:
+    kubectl("create", "job", "sweep-now", "--from=cronjob/eagle-sweep", "--namespace", own.namespace)
+    job = administrator.call("GET", f"/apis/batch/v1/namespaces/{own.namespace}/jobs/sweep-now")
+    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "eagle-sweeper"
+    assert not job["spec"].get("suspend")
+
+
+def test_what_the_sweep_asks_of_the_api_server_it_may_ask(administrator: Api, own: Organization) -> None:
+    administrator.create(schedule(own, "press"))
+    settings = client.Configuration()
+    config.load_kube_config(str(kubeconfig()), client_configuration=settings)
+    user = f"system:serviceaccount:{own.namespace}:eagle-sweeper"
+    sweeper = client.ApiClient(settings, header_name="Impersonate-User", header_value=user)
+    referred = referred_by(cluster_lists(sweeper, own.namespace))
+    uid = administrator.get(schedule(own, "press"))["metadata"]["uid"]
+    assert referred.schedules == {uid}
+    assert referred.folders == frozenset()

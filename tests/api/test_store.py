@@ -1,8 +1,10 @@
-"""Bundles in a real S3 store: written once, kept apart by organization, and waited for while the store is away."""
+"""Bundles in a real S3 store: written once, kept apart by organization, swept at last, waited for while it is away."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -12,8 +14,10 @@ from tests.support.graphs import tiny_golden, tiny_graph
 from tests.support.s3 import S3, running_s3
 from tests.support.serving import MODEL, publish_tiny, running_server
 
+from eagle_contract.api import names
 from eagle_contract.bundle import (
     BundleConflict,
+    BundleIdentity,
     BundleMissing,
     DigestMismatch,
     ObjectStore,
@@ -24,6 +28,7 @@ from eagle_contract.bundle import (
     open_store,
     publish,
 )
+from eagle_trainer.sweep import sweep
 
 KEYS = organization_keys()
 MIB = 2**20
@@ -46,8 +51,9 @@ def store(acme: dict[str, str], request: pytest.FixtureRequest) -> ObjectStore:
     return open_store(f"{acme['EAGLE_STORE_URL']}/{request.node.name}", acme)
 
 
-def published(store: ObjectStore, model: bytes = b"onnx") -> PublishedArtifact:
-    return publish(store, store.url, IDENTITY, contents(model=model), keyring=KEYS.keyring, signer=KEYS.signer)
+def published(store: ObjectStore, model: bytes = b"onnx", identity: BundleIdentity = IDENTITY) -> PublishedArtifact:
+    content = contents(model=model, identity=identity)
+    return publish(store, store.url, identity, content, keyring=KEYS.keyring, signer=KEYS.signer)
 
 
 def opened_model(store: ObjectStore, artifact: PublishedArtifact) -> bytes:
@@ -101,6 +107,54 @@ def test_another_organization_can_neither_read_nor_write_nor_look(s3: S3, store:
         foreign.create("planted", b"x")
     with pytest.raises(StoreInvalid, match="refuses these credentials"):
         foreign.get("absent", limit=1)
+
+
+def test_what_is_not_referred_to_is_swept_and_the_rest_can_still_be_opened(
+    store: ObjectStore, acme: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = replace(IDENTITY, version="v2026-11-15T01-00-00-000Z_00000000")
+    forgotten = [published(store, model=b"onnx %d" % number, identity=older) for number in range(2)]
+    kept = published(store)
+    schedule = {
+        "metadata": {"name": "press", "uid": IDENTITY.schedule_uid},
+        "status": {"observedGeneration": 1, "activeVersion": {"uri": kept.uri}},
+    }
+
+    def lists(group: str, version: str, plural: str) -> list[dict[str, object]]:
+        return [schedule] if plural == names.SCHEDULES else []
+
+    def swept(age: timedelta, *, dry_run: bool = False) -> dict[str, object]:
+        sweep(store, "acme", lists, now=datetime.now(UTC), minimum_age=age, dry_run=dry_run)
+        total: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
+        return {name: total[name] for name in ("kept", "removed", "bytes")}
+
+    size = sum(artifact.size_bytes for artifact in forgotten)
+    assert swept(timedelta(days=1)) == {"kept": 3, "removed": 0, "bytes": 0}
+    assert swept(timedelta(), dry_run=True) == {"kept": 1, "removed": 2, "bytes": size}
+    assert swept(timedelta()) == {"kept": 1, "removed": 2, "bytes": size}
+    assert opened_model(store, kept) == b"onnx"
+    assert {file.path.rpartition("/")[0] for file in store.files("acme")} == {store.relative(kept.uri)}
+    for artifact in forgotten:
+        with pytest.raises(BundleMissing):
+            opened_model(store, artifact)
+
+
+def test_more_files_than_fit_into_one_answer_are_all_listed(store: ObjectStore) -> None:
+    paths = {f"acme/{number:04}/x" for number in range(1005)}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda path: store.create(path, b"x"), paths))
+    assert {file.path for file in store.files("acme")} == paths
+
+
+def test_another_organization_can_neither_list_nor_delete(s3: S3, store: ObjectStore) -> None:
+    artifact = published(store)
+    foreign = open_store(store.url, s3.onboard("eagle-thief"))
+    path = f"{store.relative(artifact.uri)}/manifest.json"
+    with pytest.raises(StoreInvalid, match="refuses these credentials"):
+        foreign.delete(path)
+    with pytest.raises((StoreInvalid, StoreUnavailable), match="403"):
+        foreign.files("acme")
+    assert opened_model(store, artifact) == b"onnx"
 
 
 def test_a_wrong_secret_and_a_missing_bucket_are_not_passing_trouble(s3: S3, acme: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -66,6 +67,20 @@ def synthesize(
     from eagle_trainer import at_home
 
     _ending(lambda: at_home.synthesize(out, assets=assets, days=days, period_seconds=period_seconds, seed=seed))
+
+
+@app.command()
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    minimum_age_hours: Annotated[
+        int, typer.Option(min=0, max=8760, help="Bundles younger than this are kept in any case.")
+    ] = 24,
+) -> None:
+    """Remove the organization's bundles that nothing refers to any more, in a pod of the chart eagle-organization."""
+    from eagle_trainer import sweep as sweeping
+
+    age = timedelta(hours=minimum_age_hours)
+    _ending(lambda: sweeping.run(dry_run=dry_run, minimum_age=age), message_file=TERMINATION_MESSAGE)
 
 
 def main() -> None:

@@ -63,12 +63,14 @@ def run(environment: Mapping[str, str] = os.environ) -> None:
     config.load_incluster_config()  # type: ignore[no-untyped-call]
     api = Api(client.ApiClient(), pod.namespace)
     order = api.order(pod.version)
-    watch = Stopwatch((JsonLog(), Heartbeat(api, order.name)))
+    heartbeat = Heartbeat(api, order.name)
+    watch = Stopwatch((JsonLog(), heartbeat))
     destination = _destination(pod, environment)
     task = _task(order, destination)
     source = Database(pod.source_uri)
     try:
-        trained = train(source, task, watch)
+        with heartbeat.beating():
+            trained = train(source, task, watch)
     finally:
         source.close()
     this = Run(

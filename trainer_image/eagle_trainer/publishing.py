@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from eagle_contract.api import TrainingResult, names, training_hash
-from eagle_contract.api.version import Artifact, DataSummary, QualityIssue, Timing
+from eagle_contract.api.version import ActiveComparison, Artifact, DataSummary, QualityIssue, Timing
 from eagle_contract.bundle import (
     BundleContents,
     BundleError,
@@ -31,6 +31,10 @@ from eagle_trainer.pipeline import Task, Trained
 from eagle_trainer.progress import Timing as StepTiming
 from eagle_trainer.series import moment
 
+ISSUES_IN_STATUS = 5
+"""The gravest findings; the card has them all."""
+COMPARED_IN_STATUS = ("average_precision", "log_loss_skill", "event_recall", "false_alarms_per_asset_month")
+"""Of the version in service; the card has all its figures beside the new ones."""
 LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxruntime", "pyarrow", "scikit-learn")
 
 
@@ -109,12 +113,20 @@ def result_of(
         evaluation=trained.judgement.evaluation,
         metrics=metric_list(trained.judgement.metrics),
         baseline_metrics=metric_list(trained.judgement.baselines),
-        active_version_metrics=trained.judgement.comparison,
+        active_version_metrics=comparison_in_status(trained.judgement.comparison),
         timings=[Timing(step=timing.step, seconds=f"{timing.seconds:.2f}") for timing in timings],
         peak_memory_bytes=machine.peak_memory(),
         onnx=trained.proof,
         environment=_environment(run),
     )
+
+
+def comparison_in_status(comparison: ActiveComparison | None) -> ActiveComparison | None:
+    """The comparison with its main figures only: a status is to stay small."""
+    if comparison is None:
+        return None
+    told = [metric for metric in comparison.metrics if metric.name in COMPARED_IN_STATUS]
+    return comparison.model_copy(update={"metrics": told})
 
 
 def _manifest(trained: Trained, task: Task, run: Run, label: str) -> Manifest:
@@ -163,7 +175,7 @@ def _data(trained: Trained) -> DataSummary:
         to=moment(int(prepared.series.time.max())),
         quality_issues=[
             QualityIssue(column=issue.column, issue=issue.issue, severity=issue.severity, count=issue.count)
-            for issue in prepared.issues
+            for issue in prepared.issues[:ISSUES_IN_STATUS]
         ],
     )
 

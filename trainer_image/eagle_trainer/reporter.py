@@ -4,9 +4,11 @@ Only the pod that the operator has recorded may report; until then the API serve
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Event, Lock, Thread
 from typing import Any
 
 from kubernetes import client
@@ -118,32 +120,54 @@ class Api:
 
 
 class Heartbeat:
-    """A listener that writes `status.progress`, at most once in 30 seconds."""
+    """A listener that writes `status.progress`: at most once in 30 seconds, and at least once in a minute."""
 
     def __init__(self, api: Api, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._api, self._name, self._clock = api, name, clock
         self._last: float | None = None
+        self._where: tuple[str, int] = ("start", 0)
+        self._telling = Lock()
 
     def progress(self, step: str, percent: int) -> None:
         """Tell, unless it was told a moment ago. The first time it waits until this pod may speak at all."""
-        now = self._clock()
-        if self._last is not None and now - self._last < _HEARTBEAT_SECONDS:
-            return
-        first, self._last = self._last is None, now
-        current = Progress(step=step, percent=percent, updated_time=datetime.now(UTC))
-        try:
-            self._api.report(
-                self._name,
-                {"progress": current.wire()},
-                patience=_ADMITTED_WITHIN_SECONDS if first else 0.0,
-            )
-        except TrainingEnded as error:
-            if first:
-                raise
-            say("warning", f"the heartbeat was lost: {error}")
+        self._where = (step, percent)
+        if self._last is None:
+            self._tell(patience=_ADMITTED_WITHIN_SECONDS)
+        elif self._clock() - self._last >= _HEARTBEAT_SECONDS:
+            self._tell_if_possible()
 
     def finished(self, step: str, seconds: float, facts: dict[str, object]) -> None:
         """Steps are told by the log."""
+
+    @contextmanager
+    def beating(self, every_seconds: float = 2 * _HEARTBEAT_SECONDS) -> Iterator[None]:
+        """While it lasts, the last progress is told again and again: a long query tells of none, and is alive."""
+        over = Event()
+        thread = Thread(target=self._beat, args=(over, every_seconds), name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _beat(self, over: Event, every_seconds: float) -> None:
+        while not over.wait(every_seconds):
+            if self._last is not None and self._clock() - self._last >= every_seconds:
+                self._tell_if_possible()
+
+    def _tell_if_possible(self) -> None:
+        try:
+            self._tell(patience=0.0)
+        except TrainingEnded as error:
+            say("warning", f"the heartbeat was lost: {error}")
+
+    def _tell(self, *, patience: float) -> None:
+        with self._telling:
+            self._last = self._clock()
+            step, percent = self._where
+            current = Progress(step=step, percent=percent, updated_time=datetime.now(UTC))
+            self._api.report(self._name, {"progress": current.wire()}, patience=patience)
 
 
 def result_status(result: TrainingResult) -> dict[str, Any]:

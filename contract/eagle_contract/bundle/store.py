@@ -1,13 +1,14 @@
-"""Where bundles lie: an object store (`s3://`, `gs://`, `az://`) or a folder (`file://`), behind two verbs.
+"""Where bundles lie: an object store (`s3://`, `gs://`, `az://`) or a folder (`file://`), behind four verbs.
 
-`create` never overwrites and `get` never reads more than it was told to expect. Options come as environment variables
-under obstore's own names; those of no meaning to the store are ignored, because a pod has many.
+`create` never overwrites and `get` never reads more than it was told to expect; `files` and `delete` are for whoever
+takes old bundles away. Options come as environment variables under obstore's own names; those of no meaning to the
+store are ignored, because a pod has many.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +32,15 @@ _REMOTE: dict[str, tuple[type[S3Store] | type[GCSStore] | type[AzureStore], froz
     "gs": (GCSStore, GCS_OPTIONS),
     "az": (AzureStore, AZURE_OPTIONS),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as the store lists it. `path` is as `get` takes it, `size` in bytes, `modified` in UTC."""
+
+    path: str
+    size: int
+    modified: datetime
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,21 @@ class ObjectStore:
             except FileNotFoundError as cause:
                 raise StoreInvalid(f"the bucket of {self.url} does not exist; make it or correct the URL") from cause
             return True
+
+    def files(self, folder: str) -> list[StoredFile]:
+        """All files below a folder, at any depth; none if it is not there. Raises StoreInvalid, StoreUnavailable."""
+        with self._translated(folder):
+            pages = self._backend.list(prefix=self._root + folder)
+            return [
+                StoredFile(found["path"].removeprefix(self._root), found["size"], found["last_modified"])
+                for page in pages
+                for found in page
+            ]
+
+    def delete(self, path: str) -> None:
+        """Removes a file, if it is there. Raises StoreInvalid, StoreUnavailable."""
+        with self._translated(path), suppress(FileNotFoundError):
+            self._backend.delete(self._root + path)
 
     def relative(self, uri: str) -> str:
         """The path of a URI inside this store, without a trailing slash. Raises StoreInvalid when it is elsewhere."""

@@ -32,6 +32,31 @@ eagle-{{ .Values.organization }}
 {{- if .reference }}{{ .reference }}{{ else if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end -}}
 {{- end }}
 
+{{/* The trainer's image, which sweeps: the given one, else the one that the installed operator uses. Empty if neither is known. */}}
+{{- define "organization.sweepImage" -}}
+{{- $image := .Values.sweep.image -}}
+{{- if or $image.reference $image.repository -}}
+{{- include "organization.image" $image -}}
+{{- else -}}
+{{- $operator := lookup "apps/v1" "Deployment" (include "organization.operatorNamespace" .) (printf "%s-operator" .Values.operator.release) -}}
+{{- range dig "spec" "template" "spec" "containers" list ($operator | default dict) -}}
+{{- range .env -}}
+{{- if eq .name "EAGLE_TRAINER_IMAGE" }}{{ .value }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "organization.sweeps" -}}
+{{- if and .Values.sweep.enabled (include "organization.sweepImage" .) }}true{{ end -}}
+{{- end }}
+
+{{/* Once a day, at a minute that the namespace's name gives: many organizations do not come to the store at once. */}}
+{{- define "organization.sweepSchedule" -}}
+{{- $minute := mod (include "organization.namespace" . | adler32sum | int64) 1440 -}}
+{{- .Values.sweep.schedule | default (printf "%d %d * * *" (mod $minute 60) (div $minute 60)) -}}
+{{- end }}
+
 {{/* Subjects of a RoleBinding. */}}
 {{- define "organization.subjects" -}}
 {{- range .users }}
@@ -45,7 +70,7 @@ eagle-{{ .Values.organization }}
 {{- end }}
 {{- end }}
 
-{{/* Egress that trainers and servers both need. */}}
+{{/* Egress that all who use the store need. */}}
 {{- define "organization.egress" }}
 - ports:
   - {protocol: UDP, port: 53}

@@ -1,5 +1,7 @@
 """A store is opened by what its URL and options say, writes once, and tells lasting from passing trouble."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,23 @@ def test_no_more_is_read_than_expected(tmp_path: Path) -> None:
     store.create("a.bin", b"12345")
     with pytest.raises(DigestMismatch, match="has 5 bytes where at most 4"):
         store.get("a.bin", limit=4)
+
+
+@pytest.mark.parametrize("url", ["memory:///", "file://{folder}/deep/er", "file://{folder}/with%20space/"])
+def test_files_below_a_folder_are_listed_and_can_be_deleted(url: str, tmp_path: Path) -> None:
+    store = open_store(url.format(folder=tmp_path), {})
+    assert store.files("a") == []
+    before = datetime.now(UTC)
+    for path in ("a/x.bin", "a/b/y.bin", "ab/z.bin", "other"):
+        store.create(path, b"12345")
+    found = {file.path: file for file in store.files("a")}
+    assert found.keys() == {"a/x.bin", "a/b/y.bin"}
+    assert {file.size for file in found.values()} == {5}
+    assert all(abs(file.modified - before) < timedelta(minutes=1) for file in found.values())
+    store.delete("a/x.bin")
+    store.delete("a/x.bin")
+    assert [file.path for file in store.files("a")] == ["a/b/y.bin"]
+    assert store.create("a/x.bin", b"again")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -73,9 +92,11 @@ def test_variables_that_are_no_options_are_ignored(url: str, environment: dict[s
 def test_a_store_that_does_not_answer_is_worth_another_try() -> None:
     endpoint = {"AWS_ENDPOINT": f"http://127.0.0.1:{free_port()}", "AWS_ALLOW_HTTP": "true"}
     store = open_store("s3://bucket", {**CREDENTIALS, **endpoint})
-    with pytest.raises(StoreUnavailable, match="check that it runs") as trouble:
-        store.get("a.bin", limit=1)
-    assert "\n" not in str(trouble.value)
+    calls: list[Callable[[], object]] = [lambda: store.get("a.bin", limit=1), lambda: store.files("a")]
+    for call in [*calls, lambda: store.delete("a.bin")]:
+        with pytest.raises(StoreUnavailable, match="check that it runs") as trouble:
+            call()
+        assert "\n" not in str(trouble.value)
 
 
 def test_what_lies_elsewhere_is_not_looked_for_here() -> None:

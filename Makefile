@@ -44,6 +44,7 @@ test: venv ## every test, with a real cluster and real images; sets up all of it
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory cluster
 	@$(MAKE) --no-print-directory images
+	@dev/cluster/cluster tool kwok promtool
 	@$(MAKE) --no-print-directory unit-in-image
 	@$(VENV)/pytest tests/unit -n auto --dist loadfile
 	@$(VENV)/pytest tests/api tests/e2e
@@ -59,6 +60,7 @@ cluster:
 	esac
 
 bench: venv ## measure speed, memory and growth
+	@dev/cluster/cluster tool kwok
 	@$(VENV)/pytest tests/bench
 
 demo: ## two organizations with real data, from nothing to two models in service (about 5 minutes, the first time 15)

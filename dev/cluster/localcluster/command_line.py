@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcluster.go_programs import ensure_built, program_named
 from localcluster.lock import alone
 from localcluster.node_images import NodeImages
 from localcluster.paths import Paths, default_paths
@@ -15,6 +14,7 @@ from localcluster.progress import StepError
 from localcluster.start import up
 from localcluster.status import status
 from localcluster.stop import down, purge
+from localcluster.tools import ensure_tool
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +48,8 @@ def _run(wanted: argparse.Namespace, paths: Paths) -> int:
         elif wanted.command == "load":
             NodeImages(paths).load(wanted.archive)
         elif wanted.command == "tool":
-            ensure_built([program_named(wanted.name)], paths)
+            for name in wanted.names:
+                ensure_tool(name, paths)
     return 0
 
 
@@ -62,6 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("kubeconfig", help="print the path of the admin kubeconfig")
     load = commands.add_parser("load", help="put an image archive into the node")
     load.add_argument("archive", type=Path)
-    tool = commands.add_parser("tool", help="build one program into the bin folder")
-    tool.add_argument("name")
+    tool = commands.add_parser("tool", help="bring programs that the cluster does not need into the bin folder")
+    tool.add_argument("names", nargs="+", metavar="name")
     return parser

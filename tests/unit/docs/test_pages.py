@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from eagle_contract.api.exits import TrainerExit
+from eagle_contract.api.schedule import MissedSlots
 
 ROOT = Path(__file__).resolve().parents[3]
 OPERATOR = ROOT / "operator" / "eagle_operator"
@@ -42,10 +43,11 @@ def test_every_decision_is_in_the_index() -> None:
 
 
 def reasons() -> set[str]:
-    """The reasons that the operator's decisions give: the first argument of every Verdict, Outcome and Waiting, the
-    third of a step's end, and the pairs and triples that states are made of.
+    """The reasons that the operator's decisions give: the first argument of every Verdict, Outcome, Waiting and GiveUp,
+    the second of what is stuck, the third of a step's end, the pairs and triples that states are made of, and what the
+    definition says of missed slots.
     """
-    found = {code.reason for code in TrainerExit}
+    found = {code.reason for code in TrainerExit} | reasons_of_missed_slots()
     for module in (OPERATOR / "domain").glob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Call):
@@ -55,11 +57,19 @@ def reasons() -> set[str]:
     return found
 
 
+def reasons_of_missed_slots() -> set[str]:
+    """As the description of the field lists them."""
+    _, _, reasons = (MissedSlots.model_fields["last_reason"].description or "").partition(":")
+    return set(re.findall("[A-Z][A-Za-z]+", reasons))
+
+
 def _of_call(call: ast.Call) -> set[str]:
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     texts = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
-    if name in ("Verdict", "Outcome", "Waiting"):
+    if name in ("Verdict", "Outcome", "Waiting", "GiveUp"):
         return {str(text) for text in texts[:1]}
+    if name == "Stuck":
+        return {str(text) for text in texts[:1] if str(text).isidentifier()}
     if name == "_end":
         return {str(text) for text in texts[1:2]}
     return set()

@@ -69,6 +69,8 @@ class Queue:
     """Jobs that run."""
     elsewhere: set[Key] = field(default_factory=set)
     """Schedules of which a run waits in a queue of Kueue's."""
+    last_served: dict[str, datetime] = field(default_factory=dict)
+    """When the newest run of an organization was admitted."""
 
 
 class Mirror:
@@ -81,6 +83,8 @@ class Mirror:
         """UIDs of objects that ended since the last list, and as of which resource version."""
         self._open_jobs: set[Key] = set()
         """Jobs that wait, run or still have pods: what admission looks at, a few of the many that are kept."""
+        self._last_served: dict[str, datetime] = {}
+        """When the newest run of an organization was admitted."""
         self._log_tails: dict[Key, dict[str, str]] = {}
         """The ends of logs that were read for a run that ended, by schedule and pod."""
 
@@ -95,11 +99,18 @@ class Mirror:
         if known:
             self._unlink(kind, known)
         self._objects[kind][new.meta.key] = new
-        if isinstance(new, Job) and not (new.finished and new.pods == 0):
-            self._open_jobs.add(new.meta.key)
+        if isinstance(new, Job):
+            self._take_in(new)
         schedule = _schedule_of(new)
         self._children[kind][schedule].add(new.meta.key)
         return schedule
+
+    def _take_in(self, job: Job) -> None:
+        if not (job.finished and job.pods == 0):
+            self._open_jobs.add(job.meta.key)
+        organization = job.meta.namespace
+        if job.start_time:
+            self._last_served[organization] = max(job.start_time, self._last_served.get(organization, job.start_time))
 
     def refresh(self, kind: str, raw: Raw) -> Key | None:
         """As `remember`, but only for an object that is still known: an answer may come after the object's end."""
@@ -189,7 +200,7 @@ class Mirror:
 
     def queue(self, now: datetime, *, enabled: bool) -> Queue:
         """Who waits for admission and who keeps a place. A run keeps it until none of its pods can run any more."""
-        queue = Queue()
+        queue = Queue(last_served={who: min(moment, now) for who, moment in self._last_served.items()})
         at_work: dict[str, list[Pod]] = defaultdict(list)
         lost: set[str] = set()
         for pod in self._objects["Pod"].values():
@@ -204,7 +215,7 @@ class Mirror:
                 self._open_jobs.discard(key)
                 continue
             pods = at_work.pop(job.meta.uid, [])
-            if job.holds_place and (pods or job.meta.uid not in lost):
+            if pods or (job.holds_place and job.meta.uid not in lost):
                 queue.running.append(Running(job.meta.namespace, job.schedule))
                 queue.running_jobs.add(job.meta.key)
             elif job.waits and job.queued_elsewhere:
@@ -227,6 +238,8 @@ class Mirror:
         schedule = self._objects["TrainingSchedule"].get((job.meta.namespace, job.schedule))
         if not isinstance(version, Packed) or not isinstance(schedule, Packed) or schedule.meta.deleting:
             return None
+        if not self._open(job.meta.namespace) or not self._is_own(job, version, schedule):
+            return None
         if version.state != "Queued" or version.cancelled:
             return None
         if job.attempt != version.attempts + 1 and version.attempts:
@@ -248,6 +261,12 @@ class Mirror:
             held=held,
             kueue=schedule.kueue,
         )
+
+    def _is_own(self, job: Job, version: Packed, schedule: Packed) -> bool:
+        """Whether the names that led to the three tell the truth: no stranger's Job, no former schedule's run."""
+        clock = self._objects["CronJob"].get(schedule.meta.key)
+        owners = {schedule.meta.uid, version.meta.uid, clock.meta.uid if clock else ""}
+        return version.meta.owner_uid == schedule.meta.uid and job.meta.owner_uid in owners
 
     def _versions(self, key: Key, uid: str) -> Iterator[Version]:
         for packed in self._of("ModelVersion", key):

@@ -59,7 +59,6 @@ class Reconciler:
                 run_metrics.forget(*key)
             self._admission.wake()
             return
-        run_metrics.show(world)
         now = self._clock()
         due = plan(world, self._settings.installation, self._settings.defaults, now)
         accepted = await self._carry_out(world, due, now)
@@ -68,6 +67,7 @@ class Reconciler:
             self._look_again(key, due, now)
         else:
             self._queue.add_after(key, _MENDED_ELSEWHERE_SECONDS)
+        run_metrics.show(world)
 
     def failed(self, key: Key, error: Exception) -> bool:
         """Log and count what a look raised; True: try again."""
@@ -170,11 +170,13 @@ class Admission:
     async def admit(self) -> None:
         """One pass over all that wait and all that run."""
         await asyncio.gather(*(self._doubt(key, job) for key, job in list(self._doubtful.items())))
-        queue = self._mirror.queue(self._clock(), enabled=self._settings.admission_enabled)
+        now = self._clock()
+        queue = self._mirror.queue(now, enabled=self._settings.admission_enabled)
         self._assumed = {k: job for k, job in self._assumed.items() if self._still_assumed(k, job, queue.running_jobs)}
         free = [candidate for candidate in queue.candidates if candidate.key not in self._assumed]
         running = [*queue.running, *map(_as_running, self._assumed.values())]
-        decision = decide(free, running, self._settings.limits, elsewhere=queue.elsewhere)
+        served = queue.last_served | dict.fromkeys((job.meta.namespace for job in self._assumed.values()), now)
+        decision = decide(free, running, self._settings.limits, elsewhere=queue.elsewhere, last_served=served)
         run_metrics.show_queue(len(running) + len(decision.admit), decision.waiting.values())
         self._tell(decision.waiting)
         for key in decision.admit:

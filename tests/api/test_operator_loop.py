@@ -411,3 +411,41 @@ async def test_a_strangers_job_of_an_orders_name_is_left_alone_and_told(
         await operator.look()
     assert ready(api, made)[:2] == ("False", "NameConflict")
     assert api.get(stranger)["metadata"]["resourceVersion"] == stranger["metadata"]["resourceVersion"]
+
+
+async def test_with_a_queue_of_kueues_a_run_is_handed_over_in_turn_and_then_left_alone(
+    operator: Operator, api: Api, place: Organization
+) -> None:
+    api.create(running(place, trainer={"queueName": "batch"}))
+    orders = [api.create(manual_order(place, "press")) for _ in range(2)]
+    jobs = [in_(place, "Job", "batch/v1", order["metadata"]["name"]) for order in orders]
+    operator.now = datetime.now(UTC)
+
+    async def rest() -> None:
+        await operator.settle()
+        await operator.admission.admit()
+        await operator.settle()
+        await operator.admission.admit()
+
+    def queued() -> list[bool]:
+        return [names.KUEUE_LABEL in api.get(job)["metadata"]["labels"] for job in jobs]
+
+    await rest()
+    assert sorted(queued()) == [False, True], "one run of a schedule at a time is Kueue's to decide on"
+    assert all(api.get(job)["spec"]["suspend"] for job in jobs), "suspend is Kueue's"
+    first = queued().index(True)
+    admitted = [c for c in api.get(orders[first])["status"]["conditions"] if c["type"] == "Admitted"]
+    assert (admitted[0]["status"], admitted[0]["reason"]) == ("False", "WaitingInKueue")
+
+    api.merge(jobs[first], {"spec": {"suspend": False}})
+    await rest()
+    assert api.get(orders[first])["status"]["state"] == "Running"
+    assert sorted(queued()) == [False, True]
+
+    ended = [{"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": "failed with exit code 10"}]
+    api.merge(jobs[first], {"status": {"startTime": "2026-11-22T02:00:06Z", "active": 1}}, "status")
+    target = [{"type": "FailureTarget", "status": "True", "reason": "PodFailurePolicy", "message": "exit code 10"}]
+    api.merge(jobs[first], {"status": {"active": 0, "conditions": [*target, *ended]}}, "status")
+    await rest()
+    assert api.get(orders[first])["status"]["state"] == "Failed"
+    assert queued() == [True, True]

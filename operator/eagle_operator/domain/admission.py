@@ -1,7 +1,7 @@
 """Who trains next: the one decision that looks at all organizations at once."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,18 +56,27 @@ def decide(
     limits: Limits,
     *,
     elsewhere: Iterable[tuple[str, str]] = (),
+    last_served: Mapping[str, datetime] | None = None,
 ) -> Decision:
     """The organization with the fewest running goes first, then who waits longest.
 
-    `elsewhere` are the schedules (organization and name) of which a run waits in a queue of Kueue's.
+    An organization waits since it was last served: else one whose runs all wait since the same slot would get its
+    second before others had their first. `elsewhere` are the schedules (organization and name) of which a run waits
+    in a queue of Kueue's; `last_served` says when an organization's newest run was admitted.
     """
+    served = last_served or {}
+
+    def turn(candidate: Candidate) -> tuple[datetime, datetime, Key]:
+        since = candidate.waiting_since
+        return max(since, served.get(candidate.organization, since)), since, candidate.key
+
     places = list(running)
     by_organization = Counter(run.organization for run in places)
     busy = {(run.organization, run.schedule) for run in places} | set(elsewhere)
     taken = len(places)
     waiting: dict[Key, Waiting] = {}
     queue: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: (c.waiting_since, c.key)):
+    for candidate in sorted(candidates, key=turn):
         if candidate.held:
             waiting[candidate.key] = candidate.held
         elif candidate.kueue:

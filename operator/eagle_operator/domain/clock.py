@@ -41,17 +41,16 @@ def tick(world: World, resolved: Resolved, installation: Installation, now: date
     Raises timetable.InvalidTimeZoneError and timetable.InvalidTimetableError.
     """
     clock = _Clock(world, resolved, installation, now)
-    upcoming = None if resolved.suspend else timetable.next_slot(resolved.schedule, resolved.time_zone, now)
-    if resolved.suspend:
-        timetable.next_slot(resolved.schedule, resolved.time_zone, now)
+    following = clock.next_slot(now)
     status, complete = clock.moved()
     if not complete:
         return ClockStep(status, (), (), None)
     status, slot = clock.due(status)
     run = clock.run(slot) if slot else _Run()
+    upcoming = clock.upcoming(status, following)
     status = status.model_copy(update={"next_schedule_time": upcoming})
     writes = (*clock.clean_up(status, slot), *run.writes, *clock.strangers_orders(), *clock.cron_job())
-    moments = [run.look_again, upcoming + KUBERNETES_IS_LATE_AFTER if upcoming else None]
+    moments = [run.look_again, clock.look_at(upcoming) if upcoming else None]
     return ClockStep(
         status,
         writes,
@@ -152,6 +151,22 @@ class _Clock:
             return _missed(status, passed[:-1], "TooLate"), newest
         return _missed(status, passed, "TooLate"), None
 
+    def upcoming(self, status: TrainingScheduleStatus, following: datetime) -> datetime | None:
+        """The next slot that will run. Where a clock that went wrong settled slots of days to come, it lies after them."""
+        if self.resolved.suspend:
+            return None
+        settled = _settled(self.world, status)
+        return following if following > settled else self.next_slot(settled)
+
+    def next_slot(self, after: datetime) -> datetime:
+        """The timetable's first slot after that. Raises as `tick` does."""
+        return timetable.next_slot(self.resolved.schedule, self.resolved.time_zone, after)
+
+    def look_at(self, upcoming: datetime) -> datetime:
+        """When to look at a slot to come: at once where Kubernetes, whose clock may be ahead, has made its Job already."""
+        is_made = any(job.slot == upcoming for job in self.world.jobs)
+        return upcoming if is_made else upcoming + KUBERNETES_IS_LATE_AFTER
+
     def run(self, slot: datetime) -> _Run:
         """Begin the slot's run, or wait for what it has to wait for."""
         if self._held_up(slot):
@@ -174,8 +189,6 @@ class _Clock:
     def clean_up(self, status: TrainingScheduleStatus, slot: datetime | None) -> tuple[Write, ...]:
         """Waiting slot Jobs without a version that are not, or no longer, to be run."""
         settled = _settled(self.world, status)
-        if self.resolved.suspend:
-            return ()
         return tuple(
             DeleteJob(job)
             for job in self._slot_jobs()

@@ -8,7 +8,7 @@ from eagle_operator.domain.attempts import Outcome
 from eagle_operator.domain.ending import attempt_ended
 from eagle_operator.domain.run import REPLACED, Run, Step
 from eagle_operator.domain.world import Job, Pod
-from eagle_operator.domain.writes import EndJob, Write
+from eagle_operator.domain.writes import DeleteJob, EndJob, Write
 
 ATTEMPTS_KEPT = 4
 """So many attempts are told of in a status; the number of the newest one tells how many there were."""
@@ -59,7 +59,12 @@ def follow(run: Run) -> Step:
 
 
 def _end_early(run: Run, job: Job | None, wish: Outcome | None, patience_ends: datetime | None) -> tuple[Write, ...]:
-    if job is None or job.finished or job.failing or job.meta.deleting or job.told_to_end:
+    if job is None or job.finished or job.failing or job.meta.deleting:
+        return ()
+    if job.suspended:
+        # Somebody took its turn away. No deadline runs meanwhile, so it can only be removed.
+        return (DeleteJob(job),) if wish else ()
+    if job.told_to_end:
         return ()
     overdue = patience_ends is not None and run.now >= patience_ends
     return (EndJob(job),) if wish or overdue else ()

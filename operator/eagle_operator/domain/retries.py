@@ -17,8 +17,11 @@ FINAL = frozenset({"Cancelled", "Superseded", "Expired", "JobDeleted", "QueueFul
 NOT_COUNTED = frozenset({"NodeLost"})
 """Reasons that are not the attempt's own fault: it is repeated at once, and uses up no retry."""
 
-_LOSSES_IN_A_ROW = 5
-"""So many nodes in a row are not lost by chance: from then on a lost node counts as a failed attempt."""
+_LOSSES_IN_A_ROW = 4
+"""So many nodes in a row are not lost by chance: from then on a lost node counts as a failed attempt.
+
+No more than a status tells attempts of, or they would never be counted.
+"""
 _WORDS = MESSAGE_LIMIT - 200
 _MORE_MEMORY = Decimal("1.5")
 _MEBIBYTE = 2**20

@@ -54,8 +54,7 @@ def wait_to_retry(run: Run) -> Step:
         after = (DeleteJob(job),) if job and not job.meta.deleting else ()
         return run.ends("Cancelled", given_up.reason, given_up.message, after=(*after, *run.tidied()))
     due = run.status.next_attempt_time or run.now
-    changed = run.status.training_hash != run.fingerprint
-    if changed and (due > run.now or run.status.retries_used):
+    if run.status.retries_used and run.status.training_hash != run.fingerprint:
         return run.tries_changed_spec()
     if run.now < due:
         return run.stays(until=due)

@@ -113,7 +113,7 @@ class Job:
     @property
     def holds_place(self) -> bool:
         """Whether it counts as running for admission, unless all its pods are lost."""
-        return not self.suspended and (not self.finished or self.pods > 0)
+        return self.pods > 0 or not (self.suspended or self.finished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

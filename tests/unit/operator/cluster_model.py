@@ -128,6 +128,9 @@ class ClusterModel:
     writes: int = 0
     crash_after: int | None = None
     """How many writes the operator does before it ends, once."""
+    meanwhile: dict[int, Callable[[], None]] = field(default_factory=dict)
+    """What happens right after a write, by its number: the operator does not know of it when it makes the next one."""
+    looking: bool = False
     restart: timedelta = timedelta(seconds=30)
     """How long it takes until it is there again."""
     restored: int = 0
@@ -139,12 +142,14 @@ class ClusterModel:
 
     def world(self) -> World:
         """What the operator sees."""
+        cron_job_uid = self.cron_job["metadata"]["uid"] if self.cron_job else ""
+        owners = {self.schedule.meta.uid, cron_job_uid, *(version.meta.uid for version in self.versions.values())}
         return World(
             schedule=self.schedule,
             organization="acme",
             cron_job=self.cron_job,
             versions=tuple(self.versions.values()),
-            jobs=tuple(self.jobs.values()),
+            jobs=tuple(job for job in self.jobs.values() if job.meta.owner_uid in owners),
             pods=tuple(self.pods.values()),
             deployment=self.deployment,
             service=self.service,
@@ -161,6 +166,8 @@ class ClusterModel:
             except NameTakenError as error:
                 self._say_refused(write, str(error))
                 break
+            except ConflictError:
+                return due
         if not b.of_kind(due, ReadLog):
             self.log_tails = {}
         return due
@@ -182,11 +189,14 @@ class ClusterModel:
             return
         while True:
             try:
+                self.looking = True
                 due = self.look()
             except CrashError:
                 self.log_tails = {}
                 self.now += self.restart
                 continue
+            finally:
+                self.looking = False
             if not due.writes:
                 assert due.look_again is None or due.look_again > self.now, "looks again at once, for nothing"
                 self.next_look = due.look_again
@@ -210,45 +220,56 @@ class ClusterModel:
                 self._still(schedule.meta, self.schedule.meta)
                 self._set_schedule(status=TrainingScheduleStatus.model_validate(status.wire()))
             case SetVersionStatus(version, status):
-                current = self.versions[version.meta.name]
-                self._still(version.meta, current.meta)
+                current = self._current(version)
                 self._set_version_status(current, status)
             case Adopt(version, owner):
-                current = self.versions[version.meta.name]
-                self._still(version.meta, current.meta)
+                current = self._current(version)
                 restored = current.restored or write.restored
                 meta = replace(self._touched(current.meta, owner.uid), ours=True)
                 self.versions[version.meta.name] = replace(current, meta=meta, restored=restored)
             case DeleteVersion(version):
-                self._still(version.meta, self.versions[version.meta.name].meta)
-                self.delete_version(version.meta.name)
+                self.delete_version(self._current(version).meta.name)
             case DeleteJob(job):
                 self.delete_job(job.meta.name)
             case ForgetResult(version):
-                current = self.versions[version.meta.name]
-                self._still(version.meta, current.meta)
+                current = self._current(version)
                 status = current.status.model_copy(update={"result": None})
                 self.versions[version.meta.name] = replace(current, status=status, meta=self._touched(current.meta))
             case TagJob(job, name):
-                self._change_job(job.meta.name, version=name, attempt=1)
+                self._patch_job(job, version=name, attempt=1)
             case HandToKueue(job, _):
-                self._change_job(job.meta.name, queued_elsewhere=True)
+                self._patch_job(job, queued_elsewhere=True)
             case EndJob(job):
-                self._change_job(job.meta.name, deadline_seconds=1)
+                self._patch_job(job, deadline_seconds=1)
             case MarkRecorded(job):
-                self._change_job(job.meta.name, recorded=True)
+                self._patch_job(job, recorded=True)
             case ReadLog(pod):
-                assert pod.meta.uid in self.pods, "a log can be read only while the pod is there"
+                there = pod.meta.uid in self.pods
                 self.logs_read.append(pod.meta.uid)
-                self.log_tails[pod.meta.uid] = f"the end of {pod.meta.name}"
+                self.log_tails[pod.meta.uid] = f"the end of {pod.meta.name}" if there else "(could not be read)"
             case Report():
                 self.events.add((write.uid, write.reason, write.about))
             case _:
                 assert_never(write)
         self.writes += 1
+        self.meanwhile.pop(self.writes, _nothing)()
         if self.crash_after is not None and self.writes > self.crash_after:
             self.crash_after = None
             raise CrashError
+
+    def _current(self, seen: Version) -> Version:
+        """The version as it is. Raises ConflictError if it is not any more as it was seen."""
+        current = self.versions.get(seen.meta.name)
+        if current is None:
+            raise ConflictError(seen.meta.name)
+        self._still(seen.meta, current.meta)
+        return current
+
+    def _patch_job(self, seen: Job, **changes: Any) -> None:
+        """A patch without a resource version: the Job need only be there."""
+        if seen.meta.name not in self.jobs:
+            raise ConflictError(seen.meta.name)
+        self._change_job(seen.meta.name, **changes)
 
     def _still(self, seen: Meta, current: Meta) -> None:
         if seen.resource_version != current.resource_version:
@@ -496,7 +517,11 @@ class ClusterModel:
         self.lost.clear()
 
     def reap(self) -> None:
-        """The kubelets: pods that were told to go are gone."""
+        """The kubelets and the garbage collector: what was told to go is gone, and what has lost its owner."""
+        versions = {version.meta.uid for version in self.versions.values()}
+        for job in list(self.jobs.values()):
+            if job.meta.owner_kind == "ModelVersion" and job.meta.owner_uid not in versions:
+                self.delete_job(job.meta.name)
         for uid, pod in list(self.pods.items()):
             if pod.meta.deleting and uid not in self.lost:
                 del self.pods[uid]
@@ -702,6 +727,10 @@ class ClusterModel:
             "last slot": status.last_schedule_time,
             "events": sorted((who, what) for who, what, _ in self.events),
         }
+
+
+def _nothing() -> None:
+    """It happens most of the time."""
 
 
 def _as_such(found: Any) -> Any:

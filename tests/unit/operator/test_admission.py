@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +39,18 @@ def test_organizations_take_turns_within_one_pass() -> None:
     queue = [candidate("a", f"s{n}", minute=n) for n in range(3)] + [candidate("b", "t", minute=5)]
     decision = decide(queue, [], Limits(total=2, per_organization=2))
     assert decision.admit == (("a", "s0-0"), ("b", "t-5"))
+
+
+def test_nobody_goes_a_second_time_before_all_others_that_wait_went_once() -> None:
+    queue = [candidate(organization, schedule) for organization in ("a", "b", "c") for schedule in ("s1", "s2")]
+    served: dict[str, datetime] = {}
+    order: list[str] = []
+    while queue:
+        (key,) = decide(queue, [], Limits(total=1, per_organization=1), last_served=served).admit
+        queue = [waiting for waiting in queue if waiting.key != key]
+        order.append(key[0])
+        served[key[0]] = b.later(seconds=len(order))
+    assert order == ["a", "b", "c", "a", "b", "c"]
 
 
 def test_a_schedule_trains_one_model_at_a_time() -> None:

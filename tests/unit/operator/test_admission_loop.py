@@ -57,8 +57,10 @@ def mirror() -> Mirror:
     mirror = Mirror()
     for namespace in ORGANIZATIONS:
         order = {"trigger": "Schedule", "scheduledTime": raw.TIME}
+        mirror.remember("Namespace", {"metadata": {**raw.namespace()["metadata"], "name": namespace}})
         objects = {
-            "TrainingSchedule": raw.schedule(),
+            "TrainingSchedule": raw.schedule(uid=b.SCHEDULE_UID),
+            "CronJob": raw.cron_job(),
             "ModelVersion": raw.model_version(b.slot_name(), state="Queued", **order),  # type: ignore[arg-type]
             "Job": a_job(namespace),
         }

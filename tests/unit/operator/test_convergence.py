@@ -1,8 +1,8 @@
 """Whatever happened, and wherever the operator ended: looking again comes to rest, and to the same end."""
 
-import copy
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -303,20 +303,47 @@ ONWARD = ("week", "fire", "look", "admit", "start", "look", "report", "end", "lo
     prefix=st.integers(0, 2 * len(ONWARD)),
     chosen=st.lists(st.sampled_from(MOVES), max_size=30),
     crash=st.one_of(st.none(), st.integers(0, 40)),
+    meanwhile=st.dictionaries(st.integers(1, 60), st.sampled_from(MOVES), max_size=4),
 )
-def test_any_course_of_events_comes_to_rest(prefix: int, chosen: list[str], crash: int | None) -> None:
+def test_any_course_of_events_comes_to_rest(
+    prefix: int, chosen: list[str], crash: int | None, meanwhile: dict[int, str]
+) -> None:
+    go_through([*(ONWARD * 2)[:prefix], *chosen], crash, meanwhile)
+
+
+def go_through(course: list[str], crash: int | None, meanwhile: dict[int, str]) -> None:
+    """Those moves one after the other, and some in the middle of what the operator does about them."""
     model = ClusterModel(crash_after=crash, now=b.NOW)
+    for write, name in meanwhile.items():
+        model.meanwhile[write] = partial(_move, model, name)
     model.settle()
-    for name in [*(ONWARD * 2)[:prefix], *chosen]:
-        move = moves(model).get(name)
-        if move is None:
-            continue
+    for name in course:
         before = model.schedule.status.not_before
-        move()
+        _move(model, name)
         model.settle()
         after = model.schedule.status.not_before
         assert before is None or (after is not None and after >= before), "notBefore went back"
         hold(model)
-    rested = copy.deepcopy(model)
-    rested.let_all_happen()
-    hold(rested)
+    model.let_all_happen()
+    hold(model)
+
+
+IN_ONE_PIECE = ("look", "next look")
+
+
+def _move(model: ClusterModel, name: str) -> None:
+    move = moves(model).get(name)
+    if move and not (model.looking and name in IN_ONE_PIECE):
+        move()
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_in_an_hour_in_which_nothing_happens_nothing_is_written(name: str) -> None:
+    model = model_after(name)
+    model.let_all_happen()
+    upcoming = model.schedule.status.next_schedule_time
+    written, end = model.writes, model.now + timedelta(hours=1)
+    while model.now + timedelta(minutes=1) < min(end, upcoming or end):
+        model.wait(minutes=1)
+        model.settle()
+    assert model.writes == written

@@ -500,3 +500,11 @@ def test_a_schedule_that_cannot_be_as_it_is_lets_nothing_go(mirror: Mirror, reas
     mirror.remember("TrainingSchedule", raw.schedule(2, uid=b.SCHEDULE_UID, status={"conditions": [ready]}))
     free, _, waiting = queue(mirror)
     assert (free, waiting) == (([], {SLOT_JOB: "ScheduleRefused"}) if held else ([SLOT_JOB], {}))
+
+
+def test_when_an_organization_was_last_served_is_known_from_its_jobs_also_after_a_restart() -> None:
+    mirror = Mirror()
+    for version, start in enumerate(["2026-11-22T02:00:01Z", "2026-11-22T02:00:07Z", "2026-11-22T02:00:03Z"], start=1):
+        mirror.remember("Job", raw.job(f"{b.NAME}-{version}", version, suspend=False, status={"startTime": start}))
+    assert mirror.queue(b.later(hours=1), enabled=True).last_served == {b.NAMESPACE: b.SLOT + timedelta(seconds=7)}
+    assert mirror.queue(b.NOW, enabled=True).last_served == {b.NAMESPACE: b.NOW}, "the clock may have been put back"

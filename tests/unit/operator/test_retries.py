@@ -11,6 +11,7 @@ from tests.unit.operator import builders as b
 from eagle_contract.api import ModelVersionStatus, resolve
 from eagle_contract.api.version import Attempt
 from eagle_operator.domain.conditions import MESSAGE_LIMIT
+from eagle_operator.domain.following import ATTEMPTS_KEPT
 from eagle_operator.domain.manifests import amount
 from eagle_operator.domain.retries import FINAL, NOT_COUNTED, Again, Failure, GiveUp, follow_up
 
@@ -157,15 +158,15 @@ def test_a_lost_node_is_not_the_attempts_fault_and_uses_up_nothing(retry: dict[s
     assert found.message == "attempt 3 follows at once"
 
 
-def test_five_lost_nodes_in_a_row_are_no_chance_any_more_and_count() -> None:
-    assert again(status(*["NodeLost"] * 4)).at == b.NOW
-    found = again(status(*["NodeLost"] * 5))
+def test_four_lost_nodes_in_a_row_are_no_chance_any_more_and_count() -> None:
+    assert again(status(*["NodeLost"] * 3)).at == b.NOW
+    found = again(status(*["NodeLost"] * 4))
     assert (found.at, found.retries_used) == (b.later(minutes=5), 1)
-    assert gave_up(status(*["NodeLost"] * 5, used=3)).reason == "Exhausted"
+    assert gave_up(status(*["NodeLost"] * 4, used=3)).reason == "Exhausted"
 
 
 def test_lost_nodes_that_another_end_lies_between_are_not_in_a_row() -> None:
-    assert again(status(*["NodeLost"] * 4, "Error", "NodeLost", used=1)).at == b.NOW
+    assert again(status(*["NodeLost"] * 3, "Error", "NodeLost", used=1)).at == b.NOW
 
 
 @pytest.mark.parametrize("retry", [{}, {"delaysSeconds": []}])
@@ -273,7 +274,7 @@ def test_a_run_has_no_more_counted_retries_than_delays_and_always_comes_to_an_en
     past: list[str] = []
     for reason in reasons:
         past.append(reason)
-        found = follows(status(*past, used=used), delaysSeconds=delays)
+        found = follows(status(*past[-ATTEMPTS_KEPT:], used=used), delaysSeconds=delays)
         if isinstance(found, GiveUp):
             assert found.reason != "Exhausted" or used == len(delays)
             return

@@ -9,7 +9,7 @@ from tests.unit.operator import builders as b
 from eagle_contract.api import ModelVersionStatus, TrainingScheduleStatus, names, resolve
 from eagle_operator.domain.runs import Step, advance
 from eagle_operator.domain.world import Job, Pod, Schedule, Version, Waiting
-from eagle_operator.domain.writes import Create, DeleteJob, EndJob, MarkRecorded
+from eagle_operator.domain.writes import Create, DeleteJob, EndJob, HandToKueue, MarkRecorded
 
 MANUAL = f"{b.NAME}-m-1"
 PATIENCE = timedelta(seconds=600)
@@ -85,6 +85,41 @@ def test_a_waiting_run_says_why_it_waits() -> None:
     status = step(b.version(status=b.queued()), b.job(), waiting={b.slot_name(): reason}).status
     assert b.conclusion(status, "Admitted") == ("False", "OrganizationLimit")
     assert b.message(status, "Admitted") == reason.message
+
+
+KUEUE: dict[str, Any] = {"trainer": {"queueName": "batch"}}
+HANDED_OVER = Waiting("WaitingInKueue", "Kueue decides when it runs: LocalQueue batch", for_kueue=True)
+
+
+def waiting_for(reason: Waiting, job: Job, **spec: Any) -> Step:
+    return step(b.version(status=b.queued()), job, of=b.schedule(**spec), waiting={b.slot_name(): reason})
+
+
+def test_when_it_is_its_schedules_turn_a_job_is_handed_to_kueue_once() -> None:
+    done = waiting_for(HANDED_OVER, b.job(), **KUEUE)
+    (hand,) = done.after
+    assert isinstance(hand, HandToKueue)
+    assert (hand.job.meta.name, hand.queue) == (b.slot_name(), "batch")
+    assert b.conclusion(done.status, "Admitted") == ("False", "WaitingInKueue")
+    assert waiting_for(HANDED_OVER, b.job(queued_elsewhere=True), **KUEUE).after == ()
+
+
+def test_before_its_turn_a_job_is_not_handed_to_kueue() -> None:
+    assert waiting_for(Waiting("ScheduleBusy", "another run"), b.job(), **KUEUE).after == ()
+
+
+def test_a_schedule_that_left_kueue_hands_nothing_over() -> None:
+    assert waiting_for(HANDED_OVER, b.job()).after == ()
+
+
+def test_a_job_in_kueues_queue_goes_on_saying_so() -> None:
+    done = step(b.version(status=b.queued()), b.job(queued_elsewhere=True), of=b.schedule(**KUEUE))
+    assert b.conclusion(done.status, "Admitted") == ("False", "WaitingInKueue")
+
+
+def test_cancelling_what_waits_in_kueues_queue_deletes_its_job() -> None:
+    done = step(b.version(status=b.queued(), cancelled=True), b.job(queued_elsewhere=True), of=b.schedule(**KUEUE))
+    assert (done.status.state, len(b.of_kind(done.after, DeleteJob))) == ("Cancelled", 1)
 
 
 def test_a_manual_order_gets_its_job_under_its_own_name() -> None:

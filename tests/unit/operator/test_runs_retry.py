@@ -336,8 +336,9 @@ def test_the_next_attempt_begins_with_its_job() -> None:
     assert (status.training_hash, status.retries_used) == (HASH, 1)
 
 
-def test_a_retry_whose_job_was_deleted_while_it_waited_is_not_made_again() -> None:
-    done = step(b.version(status=queued_again()))
+@pytest.mark.parametrize("order", [b.version(status=queued_again()), manual(queued_again())], ids=["slot", "manual"])
+def test_a_retry_whose_job_was_deleted_while_it_waited_is_not_made_again(order: Version) -> None:
+    done = step(order)
     assert (done.status.state, b.conclusion(done.status, "Trained")) == ("Failed", ("False", "JobDeleted"))
     assert (done.after, b.conclusion(done.status, "Retrying")) == ((), None)
 
@@ -485,8 +486,9 @@ def test_a_job_that_was_let_go_just_as_its_run_was_cancelled_is_removed() -> Non
 
 def test_a_job_that_ends_by_itself_after_its_run_is_over_is_left_to_its_end() -> None:
     status = tried(("Cancelled", None), state="Cancelled")
-    done = step(b.version(status=status, cancelled=True), b.running_job(failing=True), pods=(b.pod(),))
-    assert done.after == ()
+    for pods in ((b.pod(),), ()):
+        done = step(b.version(status=status, cancelled=True), b.running_job(failing=True), pods=pods)
+        assert done.after == ()
 
 
 def test_a_cancellation_that_comes_when_the_model_is_published_changes_nothing_but_that_nobody_serves_it() -> None:
@@ -509,6 +511,17 @@ def test_a_changed_spec_is_tried_at_once_with_all_retries_anew() -> None:
     assert b.message(done.status, "Retrying") == "the spec changed; another attempt follows at once"
     (create,) = b.of_kind(step(b.version(status=done.status), of=b.schedule(**OTHER)).after, Create)
     assert create.manifest["metadata"]["name"] == RETRY_JOB
+
+
+def test_a_changed_spec_counts_although_the_next_attempt_is_due() -> None:
+    done = step(b.version(status=waits()), of=b.schedule(**OTHER), now=DUE + timedelta(minutes=1))
+    assert (done.status.retries_used, done.after) == (None, ())
+
+
+def test_what_is_repeated_at_once_needs_no_hastening() -> None:
+    status = waits(("NodeLost", None), due=b.NOW, retries_used=0)
+    done = step(b.version(status=status), of=b.schedule(**OTHER))
+    assert (done.status, kinds(*done.after)) == (status, ["Create"])
 
 
 def test_another_change_of_the_spec_does_not_hasten_anything() -> None:

@@ -184,6 +184,14 @@ def test_more_missed_slots_than_one_look_counts_are_counted_all_the_same() -> No
     assert made == [b.slot_name(b.SLOT + timedelta(minutes=2500))]
 
 
+def test_no_slot_is_begun_while_newer_ones_are_still_to_be_counted() -> None:
+    patient = {**EVERY_MINUTE, "startingDeadlineSeconds": 604_800}
+    of = schedule(clock="* * * * * Etc/UTC", not_before=b.SLOT, spec=patient)
+    first = decided(at(of=of), b.SLOT + timedelta(minutes=1500, seconds=6))
+    assert created(first) == []
+    assert b.schedule_status(first).missed_slots == missed(1000, b.SLOT + timedelta(minutes=1000), "TooLate")
+
+
 def test_not_before_moves_when_the_last_of_many_missed_slots_is_counted() -> None:
     now = b.SLOT + timedelta(minutes=2500, seconds=6)
     first = decided(at(of=minutely(), suspend=True), now)
@@ -237,6 +245,11 @@ def test_a_suspended_schedule_begins_no_slot_and_counts_none_before_it_is_resume
     due = decided(at(b.job(), of=of, suspend=True), b.later(days=10))
     assert (created(due), deleted(due)) == ([], [])
     assert b.schedule_status(due).missed_slots is None
+
+
+def test_a_job_of_a_slot_that_was_settled_goes_although_its_schedule_is_suspended() -> None:
+    of = schedule(not_before=b.SLOT, spec={"suspend": True})
+    assert deleted(decided(at(b.job(), of=of, suspend=True))) == [b.slot_name()]
 
 
 # --- the clocks change

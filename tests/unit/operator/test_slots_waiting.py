@@ -215,7 +215,9 @@ def test_the_name_of_its_version_is_one_that_a_persons_order_may_have() -> None:
 
 
 def test_then_it_becomes_an_order_like_a_persons() -> None:
-    (manifest,) = created(settled(by_hand(version=ADOPTED)))
+    due = settled(by_hand(version=ADOPTED))
+    assert b.of_kind(due, TagJob) == []
+    (manifest,) = created(due)
     assert (manifest["kind"], manifest["metadata"]["name"]) == ("ModelVersion", ADOPTED)
     assert manifest["spec"] == {"scheduleName": b.NAME, "trigger": "Manual", "requestedBy": "kubectl create job"}
 

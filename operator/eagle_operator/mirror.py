@@ -42,6 +42,7 @@ class Packed:
     """The number of a version's newest attempt."""
     queued_since: datetime | None = None
     cancelled: bool = False
+    restored: bool = False
     suspended: bool = False
     not_before: datetime | None = None
     refused: str = ""
@@ -90,12 +91,12 @@ class Mirror:
 
     def remember(self, kind: str, raw: Raw) -> Key | None:
         """Take in an object's state unless a newer one is known; the schedule that is to be looked at again."""
+        known, version = self._objects[kind].get(_key(raw)), int(raw["metadata"]["resourceVersion"])
+        if known and version <= int(known.meta.resource_version):
+            return None
+        if version <= self._ended[kind].get(raw["metadata"]["uid"], -1):
+            return None
         new = _stored(kind, raw)
-        known = self._objects[kind].get(new.meta.key)
-        if known and _older(new.meta, known.meta):
-            return None
-        if int(new.meta.resource_version) <= self._ended[kind].get(new.meta.uid, -1):
-            return None
         if known:
             self._unlink(kind, known)
         self._objects[kind][new.meta.key] = new
@@ -114,12 +115,12 @@ class Mirror:
 
     def refresh(self, kind: str, raw: Raw) -> Key | None:
         """As `remember`, but only for an object that is still known: an answer may come after the object's end."""
-        known = self._objects[kind].get((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+        known = self._objects[kind].get(_key(raw))
         return self.remember(kind, raw) if known and known.meta.uid == raw["metadata"]["uid"] else None
 
     def forget(self, kind: str, raw: Raw) -> Key | None:
         """The object is gone; the schedule that is to be looked at again."""
-        key = (raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
+        key = _key(raw)
         known = self._objects[kind].get(key)
         if known is None or known.meta.uid != raw["metadata"]["uid"]:
             return None
@@ -133,7 +134,7 @@ class Mirror:
         changed: set[Key] = set()
         present: set[Key] = set()
         for raw in listed:
-            present.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+            present.add(_key(raw))
             schedule = self.remember(kind, raw)
             if schedule:
                 changed.add(schedule)
@@ -177,7 +178,7 @@ class Mirror:
         packed = self._objects["TrainingSchedule"].get(key)
         if not isinstance(packed, Packed) or packed.meta.deleting or not self._open(key[0]):
             return None
-        parsed = TrainingSchedule.model_validate(packed.raw)
+        parsed = TrainingSchedule.model_validate_json(packed.text)
         uid = packed.meta.uid
         versions = tuple(self._versions(key, uid))
         cron_job = self._raw("CronJob", key)
@@ -271,9 +272,8 @@ class Mirror:
     def _versions(self, key: Key, uid: str) -> Iterator[Version]:
         for packed in self._of("ModelVersion", key):
             if isinstance(packed, Packed) and packed.meta.owner_uid in (uid, None) and not packed.meta.deleting:
-                parsed = ModelVersion.model_validate(packed.raw)
-                restored = names.RESTORED_LABEL in packed.raw["metadata"].get("labels", {})
-                yield Version(meta=packed.meta, spec=parsed.spec, status=parsed.status, restored=restored)
+                parsed = ModelVersion.model_validate_json(packed.text)
+                yield Version(meta=packed.meta, spec=parsed.spec, status=parsed.status, restored=packed.restored)
 
     def _deployment(self, key: Key, schedule: TrainingSchedule) -> Deployment | None:
         serving = schedule.spec.serving
@@ -313,8 +313,8 @@ def _schedule_of(stored: Stored) -> Key:
     return stored.meta.namespace, stored.schedule
 
 
-def _older(new: Meta, known: Meta) -> bool:
-    return int(new.resource_version) <= int(known.resource_version)
+def _key(raw: Raw) -> Key:
+    return raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
 
 
 def _stored(kind: str, raw: Raw) -> Stored:
@@ -342,6 +342,7 @@ def _stored(kind: str, raw: Raw) -> Stored:
         attempts=attempts[-1]["number"] if attempts else 0,
         queued_since=trim.moment(queued_since) if queued_since else None,
         cancelled="cancellation" in spec,
+        restored=names.RESTORED_LABEL in metadata.get("labels", {}),
         suspended=bool(spec.get("suspend")),
         not_before=trim.moment(not_before) if not_before else None,
         refused=_refusal(status) if kind == "TrainingSchedule" else "",

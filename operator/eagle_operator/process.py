@@ -11,7 +11,6 @@ from wsgiref.simple_server import WSGIServer
 import prometheus_client
 
 from eagle_operator import metrics, run_metrics, watches
-from eagle_operator.activity import Activity
 from eagle_operator.cluster import Cluster
 from eagle_operator.connection import Connection, below, client_over, cluster_config
 from eagle_operator.freshness import AnsweringClock, Freshness, OwingMirror
@@ -31,26 +30,6 @@ _FINISH_SECONDS = 20.0
 _LOOK_AT_WATCHES_SECONDS = 5.0
 
 
-class _ObservedCluster(Cluster):
-    """Tells when it lists."""
-
-    lists: Activity
-
-    async def list_all(self, kind: str, labels: dict[str, Any] | None) -> tuple[list[dict[str, Any]], str]:
-        with self.lists:
-            return await super().list_all(kind, labels)
-
-
-class _ObservedAdmission(Admission):
-    """Tells when it is in a pass."""
-
-    passes: Activity
-
-    async def admit(self) -> None:
-        with self.passes:
-            await super().admit()
-
-
 class Process:
     """One operator. It is made within the event loop, started once and stopped once."""
 
@@ -62,7 +41,6 @@ class Process:
         self._turn = asyncio.Event()
         """Set while this operator holds the Lease and has a whole picture since it does: then it works."""
         self._turn_since = 0.0
-        self._lists, self._passes = Activity(), Activity(metrics.ADMISSION_SECONDS.observe)
 
         config, times, answering = cluster_config(), settings.lease_times, AnsweringClock()
         self._connection = Connection(
@@ -81,10 +59,8 @@ class Process:
         self._freshness = Freshness(answering)
         self._mirror = OwingMirror(self._freshness)
         self._queue: WorkQueue[Key] = WorkQueue(observer=metrics.QueueMetrics())
-        cluster = _ObservedCluster(self._clients[0], self._mirror, reporter=identity)
-        cluster.lists = self._lists
-        self._admission = _ObservedAdmission(self._mirror, cluster, self._queue, settings)
-        self._admission.passes = self._passes
+        cluster = Cluster(self._clients[0], self._mirror, reporter=identity)
+        self._admission = Admission(self._mirror, cluster, self._queue, settings)
         self._reconciler = Reconciler(self._mirror, cluster, self._queue, settings, self._admission)
         self._resync = Resync(self._mirror, cluster, self._queue, watches.SELECTORS)
         self._wall_clock = WallClock(self._clock_jumped)
@@ -141,8 +117,8 @@ class Process:
                 longest_look=longest,
                 looked_at="/".join(key) if key else "",
                 stuck_for=self._queue.stuck_for(self._turn_since) if self._turn.is_set() else 0.0,
-                admission_pass=self._passes.busy_for,
-                not_listed_for=self._lists.quiet_for if self._lease.looked.is_set() else 0.0,
+                admission_pass=self._admission.passes.busy_for,
+                not_listed_for=self._resync.lists.quiet_for if self._lease.looked.is_set() else 0.0,
                 resync_period=self._settings.resync_seconds,
                 stale_watches=tuple(self._freshness.stale()),
             )

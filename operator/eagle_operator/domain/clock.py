@@ -59,6 +59,13 @@ def tick(world: World, resolved: Resolved, installation: Installation, now: date
     )
 
 
+def left_behind(world: World, resolved: Resolved, installation: Installation, now: datetime) -> tuple[Write, ...]:
+    """Jobs of slots that are too late to run. Kubernetes goes on making Jobs while a schedule cannot be as it is."""
+    clock = _Clock(world, resolved, installation, now)
+    jobs = ((job, job.slot) for job in clock.slot_jobs() if job.suspended)
+    return tuple(DeleteJob(job) for job, slot in jobs if slot and now - slot > clock.deadline)
+
+
 def lost(world: World, slot: datetime) -> TrainingScheduleStatus:
     """The status once a slot could not be run because somebody else's Job has its name."""
     return _missed(world.schedule.status, [slot], "NameConflict")
@@ -152,7 +159,7 @@ class _Clock:
         return _missed(status, passed, "TooLate"), None
 
     def upcoming(self, status: TrainingScheduleStatus, following: datetime) -> datetime | None:
-        """The next slot that will run. Where a clock that went wrong settled slots of days to come, it lies after them."""
+        """The next slot that will run: a clock that once was ahead may have settled slots that are still to come."""
         if self.resolved.suspend:
             return None
         settled = _settled(self.world, status)
@@ -163,7 +170,7 @@ class _Clock:
         return timetable.next_slot(self.resolved.schedule, self.resolved.time_zone, after)
 
     def look_at(self, upcoming: datetime) -> datetime:
-        """When to look at a slot to come: at once where Kubernetes, whose clock may be ahead, has made its Job already."""
+        """When to look at a slot to come: as it comes where its Job is there already, made by a clock ahead of ours."""
         is_made = any(job.slot == upcoming for job in self.world.jobs)
         return upcoming if is_made else upcoming + KUBERNETES_IS_LATE_AFTER
 
@@ -191,7 +198,7 @@ class _Clock:
         settled = _settled(self.world, status)
         return tuple(
             DeleteJob(job)
-            for job in self._slot_jobs()
+            for job in self.slot_jobs()
             if job.suspended and job.slot and job.slot != slot and (job.slot <= settled or not self._is_slot(job.slot))
         )
 
@@ -201,7 +208,7 @@ class _Clock:
     def unordered(self, known: tuple[Job, ...]) -> tuple[Job, ...]:
         """Jobs that run, or that somebody made of the CronJob, and that have no version yet."""
         tagged = (job for job in self.world.jobs if job.version and job.slot is None and job.waits)
-        started = (job for job in self._slot_jobs() if not job.suspended)
+        started = (job for job in self.slot_jobs() if not job.suspended)
         orders = [*started, *tagged]
         return tuple(job for job in orders if job not in known and not self._has_version(job))
 
@@ -214,7 +221,7 @@ class _Clock:
             if job.meta.owner_kind == "CronJob" and job.slot is None and job.version is None and job.waits
         )
 
-    def _slot_jobs(self) -> list[Job]:
+    def slot_jobs(self) -> list[Job]:
         """Slot Jobs without a version, whoever made them."""
         return [
             job

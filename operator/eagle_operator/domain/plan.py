@@ -79,9 +79,11 @@ def plan(world: World, installation: Installation, defaults: InstallationDefault
     return Plan(tuple(writes), _next_look([*(step.look_again for step in steps), ticking.look_again, watch.look_again]))
 
 
-def refused(world: World, reason: str, message: str, now: datetime) -> Plan:
-    """The plan for a schedule that the API server will not have as it is: say so, and wait for a change."""
-    return _refuse(world, (reason, message), now)
+def refused(
+    world: World, installation: Installation, defaults: InstallationDefaults, problem: Problem, now: datetime
+) -> Plan:
+    """The plan for a schedule that the API server will not have as it is: say so, and begin nothing."""
+    return _held(world, problem, resolve(world.schedule.spec, defaults), installation, now)
 
 
 def slot_lost(world: World, slot: datetime, message: str, now: datetime) -> Plan:
@@ -105,7 +107,9 @@ def _held(world: World, problem: Problem, resolved: Resolved, installation: Inst
     under_way = [version for version in world.versions if version.meta.owner_uid and _is_under_way(world, version)]
     steps = [runs.advance(world, version, resolved, installation, now) for version in under_way]
     told = _refuse(world, problem, now)
-    return Plan((*_run_writes(steps), *told.writes), _next_look(step.look_again for step in steps))
+    # Without an organization, the operator may write nothing but what it says of its own resources.
+    left = clock.left_behind(world, resolved, installation, now) if world.organization else ()
+    return Plan((*_run_writes(steps), *told.writes, *left), _next_look(step.look_again for step in steps))
 
 
 def _is_under_way(world: World, version: Version) -> bool:

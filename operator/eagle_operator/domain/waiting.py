@@ -1,6 +1,7 @@
 """A run before its attempt: ordered, queued, or waiting for the time of its next attempt."""
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 from eagle_contract.api import ModelVersionStatus
 from eagle_operator.domain import conditions, training_job
@@ -9,6 +10,9 @@ from eagle_operator.domain.following import admitted
 from eagle_operator.domain.run import REPLACED, Run, Step
 from eagle_operator.domain.world import Job, Manifest, Version, Waiting
 from eagle_operator.domain.writes import Create, DeleteJob, ForgetResult, HandToKueue, Write
+
+_LONGEST_DELAY = timedelta(days=1)
+"""The longest that spec.retry may ask for: an attempt that is due later was put off by a clock that was ahead."""
 
 
 def enter(run: Run) -> Step:
@@ -24,7 +28,7 @@ def enter(run: Run) -> Step:
     if spec.cancellation:
         return run.ends("Cancelled", "Cancelled", "cancelled before it began")
     most = run.installation.max_waiting_manual_runs
-    if spec.trigger == "Manual" and _orders_before(run) >= most:
+    if spec.trigger == "Manual" and _orders_before(run, most) == most:
         why = f"{most} ordered runs of this schedule wait already, as many as may; cancel one, or order again later"
         return run.ends("Failed", "QueueFull", why)
     return Step(run.version, _queued(run, _waiting_since(run)))
@@ -56,7 +60,7 @@ def wait_to_retry(run: Run) -> Step:
     due = run.status.next_attempt_time or run.now
     if run.status.retries_used and run.status.training_hash != run.fingerprint:
         return run.tries_changed_spec()
-    if run.now < due:
+    if run.now < due <= run.now + _LONGEST_DELAY:
         return run.stays(until=due)
     if run.status.result is not None:
         return run.stays(run.status, ForgetResult(run.version))
@@ -87,15 +91,19 @@ def _gave_way_waiting(older: Version, newer: Version) -> bool:
     return not older.status.attempts and (older.status.state == "Queued" or gave_way)
 
 
-def _orders_before(run: Run) -> int:
-    """How many orders of people wait, or came before this one and are still to be taken up."""
+def _orders_before(run: Run, limit: int) -> int:
+    """How many orders of people wait, or came before this one and are still to be taken up; not counted beyond limit.
+
+    Somebody may order thousands at once.
+    """
     me = (run.version.meta.created, run.version.meta.name)
     others = (v for v in run.world.versions if v.spec.trigger == "Manual" and v is not run.version)
-    return sum(
-        1
+    before = (
+        v
         for v in others
         if v.status.state == "Queued" or (v.status.state is None and (v.meta.created, v.meta.name) < me)
     )
+    return sum(1 for _ in islice(before, limit))
 
 
 def _given_up(run: Run) -> Outcome | None:

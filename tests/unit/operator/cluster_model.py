@@ -166,8 +166,6 @@ class ClusterModel:
             except NameTakenError as error:
                 self._say_refused(write, str(error))
                 break
-            except ConflictError:
-                return due
         if not b.of_kind(due, ReadLog):
             self.log_tails = {}
         return due
@@ -177,7 +175,7 @@ class ClusterModel:
         told = (
             slot_lost(self.world(), slot, message, self.now)
             if slot
-            else refused(self.world(), "NameConflict", message, self.now)
+            else refused(self.world(), self.installation, b.DEFAULTS, ("NameConflict", message), self.now)
         )
         for saying in told.writes:
             self.write(saying)
@@ -194,6 +192,8 @@ class ClusterModel:
             except CrashError:
                 self.log_tails = {}
                 self.now += self.restart
+                continue
+            except ConflictError:
                 continue
             finally:
                 self.looking = False

@@ -4,6 +4,8 @@ The API server's part is played here, because a real one cannot be made to lose 
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from tests.unit.operator import builders as b
 from tests.unit.operator import raw
 
 from eagle_operator.cluster import Cluster, TransientError
-from eagle_operator.domain.world import Job, Meta
+from eagle_operator.domain.world import Job, Meta, Waiting
 from eagle_operator.mirror import Key, Mirror
 from eagle_operator.reconcile import Admission
 from eagle_operator.settings import from_environment
@@ -170,3 +172,66 @@ async def test_a_schedule_is_looked_at_when_why_it_waits_has_changed(
 ) -> None:
     await admission.admit()
     assert len(queue) == 3
+
+
+async def test_one_that_the_api_server_refuses_to_let_go_gives_way_to_the_others(
+    mirror: Mirror, queue: WorkQueue[Key]
+) -> None:
+    class Refusing(Answers):
+        async def unsuspend(self, job: Job) -> None:
+            self.takes_it = self.answers = job.meta.namespace != "org-a"
+            await super().unsuspend(job)
+
+    server = Refusing(mirror)
+    admission = Admission(mirror, server, queue, SETTINGS, put_off_seconds=60)
+    for _ in range(5):
+        await admission.admit()
+    assert server.let_go == ["org-a", "org-b", "org-a", "org-c"]
+    told = admission.waiting["org-a", b.slot_name()]
+    assert told == Waiting("WaitingForSlot", "it could not be let go, which is tried again: time-out")
+
+
+async def test_a_refused_one_is_tried_again_though_nothing_else_happens(
+    mirror: Mirror, server: Answers, queue: WorkQueue[Key]
+) -> None:
+    admission = Admission(mirror, server, queue, SETTINGS, put_off_seconds=0.01)
+    server.answers = server.takes_it = False
+    async with looking(admission):
+        while len(server.let_go) < 6:
+            await asyncio.sleep(0.001)
+        server.answers = server.takes_it = True
+        while len(admission.waiting) != 1:
+            await asyncio.sleep(0.001)
+
+
+async def test_a_place_that_a_lost_pod_gives_back_is_taken_though_nothing_else_happens(
+    mirror: Mirror, server: Answers, queue: WorkQueue[Key]
+) -> None:
+    now = b.NOW
+    for number in (1, 2):
+        lost = raw.pod(f"lost-{number}", job_uid=f"gone-{number}")
+        lost["metadata"]["deletionTimestamp"] = raw.TIME
+        mirror.remember("Pod", lost)
+    admission = Admission(mirror, server, queue, SETTINGS, look_again_seconds=0.01, clock=lambda: now)
+    async with looking(admission):
+        while len(admission.waiting) != 3:
+            await asyncio.sleep(0.001)
+        assert server.let_go == []
+        now = b.later(minutes=10)
+        while len(server.let_go) < 2:
+            await asyncio.sleep(0.001)
+
+
+@contextlib.asynccontextmanager
+async def looking(admission: Admission) -> AsyncIterator[None]:
+    """Admission at work; fails when what is done meanwhile does not come about within 5 s."""
+    complete = asyncio.Event()
+    complete.set()
+    work = asyncio.create_task(admission.run(complete))
+    admission.wake()
+    try:
+        async with asyncio.timeout(5):
+            yield
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)

@@ -66,7 +66,7 @@ def test_what_cannot_be_is_told_once() -> None:
 
 
 def test_what_the_api_server_refuses_is_told_in_the_same_way() -> None:
-    due = refused(b.world(), "InvalidSchedule", "spec.timeZone: unknown", b.NOW)
+    due = refused(b.world(), b.INSTALLATION, b.DEFAULTS, ("InvalidSchedule", "spec.timeZone: unknown"), b.NOW)
     assert b.conclusion(b.schedule_status(due), "Ready") == ("False", "InvalidSchedule")
 
 

@@ -1,0 +1,137 @@
+"""The safety net: which schedules are looked at after the cluster was listed anew."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.unit.operator import raw
+
+from eagle_operator.cluster import Cluster
+from eagle_operator.mirror import KINDS, Key, Mirror
+from eagle_operator.reconcile import Resync
+from eagle_operator.workqueue import WorkQueue
+
+SCHEDULES = [f"line-{number}" for number in range(40)]
+
+
+class Lists(Cluster):
+    """An API server that is only listed."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, list[raw.Raw]] = {kind: [] for kind in KINDS}
+        self.version = 100
+        self.fails_at: str | None = None
+        self.listed: list[str] = []
+
+    async def list_all(self, kind: str, labels: dict[str, Any] | None) -> tuple[list[dict[str, Any]], str]:
+        self.listed.append(kind)
+        if kind == self.fails_at:
+            self.fails_at = None
+            raise ConnectionError(f"no list of {kind}")
+        return self.objects[kind], str(self.version)
+
+
+@pytest.fixture
+def server() -> Lists:
+    server = Lists()
+    server.objects["Namespace"] = [raw.namespace()]
+    server.objects["TrainingSchedule"] = [raw.schedule(name=name) for name in SCHEDULES]
+    return server
+
+
+@pytest.fixture
+def queue() -> WorkQueue[Key]:
+    return WorkQueue()
+
+
+@contextlib.asynccontextmanager
+async def listing(server: Lists, queue: WorkQueue[Key], every: float = 3600) -> AsyncIterator[Resync]:
+    """At work, and the first picture is complete."""
+    resync = Resync(Mirror(), server, queue, {})
+    work = asyncio.create_task(resync.run(every))
+    try:
+        async with asyncio.timeout(5):
+            await resync.complete.wait()
+            yield resync
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def looked_at(queue: WorkQueue[Key], *, until: int = 1) -> set[str]:
+    """The schedules that wait to be looked at, once there are so many; then they are looked at."""
+    while len(queue) < until:
+        await asyncio.sleep(0.001)
+    seen: set[str] = set()
+
+    async def look(key: Key) -> None:
+        seen.add(key[1])
+
+    work = asyncio.create_task(queue.work(look, lambda *_: False))
+    while len(queue):
+        await asyncio.sleep(0.001)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    return seen
+
+
+async def test_at_first_every_schedule_is_looked_at(server: Lists, queue: WorkQueue[Key]) -> None:
+    async with listing(server, queue):
+        assert await looked_at(queue) == set(SCHEDULES)
+
+
+async def test_later_a_schedule_is_looked_at_of_which_a_list_shows_something_new(
+    server: Lists, queue: WorkQueue[Key]
+) -> None:
+    async with listing(server, queue) as resync:
+        await looked_at(queue)
+        server.objects["TrainingSchedule"][7] = raw.schedule(9, name=SCHEDULES[7])
+        resync.want("TrainingSchedule")
+        seen = await looked_at(queue)
+    assert SCHEDULES[7] in seen
+    assert len(seen) < len(SCHEDULES) / 2
+
+
+async def test_a_change_that_a_list_showed_is_not_forgotten_when_the_next_list_fails(
+    server: Lists, queue: WorkQueue[Key]
+) -> None:
+    async with listing(server, queue) as resync:
+        await looked_at(queue)
+        server.objects["TrainingSchedule"][7] = raw.schedule(9, name=SCHEDULES[7])
+        server.fails_at = "Service"
+        resync.want("TrainingSchedule")
+        resync.want("Service")
+        assert SCHEDULES[7] in await looked_at(queue)
+
+
+async def test_a_change_of_a_namespace_concerns_every_schedule(server: Lists, queue: WorkQueue[Key]) -> None:
+    async with listing(server, queue) as resync:
+        await looked_at(queue)
+        server.objects["Namespace"] = [raw.namespace("another", 9)]
+        resync.want("Namespace")
+        assert await looked_at(queue) == set(SCHEDULES)
+
+
+async def test_though_nothing_changes_every_schedule_is_looked_at_within_twelve_lists(
+    server: Lists, queue: WorkQueue[Key]
+) -> None:
+    seen: set[str] = set()
+    async with listing(server, queue, every=0.001):
+        await looked_at(queue)
+        began = len(server.listed)
+        while len(server.listed) < began + 13 * len(KINDS):
+            await asyncio.sleep(0.001)
+        seen = await looked_at(queue)
+    assert seen == set(SCHEDULES)
+
+
+async def test_a_kind_that_is_wanted_again_and_again_does_not_keep_the_others_from_being_listed(
+    server: Lists, queue: WorkQueue[Key]
+) -> None:
+    async with listing(server, queue, every=0.5) as resync:
+        began = len(server.listed)
+        while "Service" not in server.listed[began:]:
+            resync.want("Job")
+            await asyncio.sleep(0.01)

@@ -6,15 +6,46 @@ and nothing ever runs.
 
 import json
 import secrets
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.cluster import CommandError, kubectl, program, wait_for
+from tests.support.ports import free_port
+from tests.support.programs import Program
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """An API server that can be killed and started again on what its etcd holds."""
+
+    config: Path
+    """The kubeconfig of an administrator."""
+    url: str
+    certificate: Path
+    token: str
+    etcd: Program
+    program: Program
+
+    def until_ready(self) -> None:
+        """Waits until it answers. AssertionError with its log if that does not come."""
+        wait_for(self._answers, f"the API server; its log is {self.program.log}", timeout=60, interval=0.1)
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same etcd; does not wait for it to be ready."""
+        self.program.kill()
+        self.program.start()
+
+    def _answers(self) -> bool:
+        if not self.certificate.exists():
+            return False
+        try:
+            return kubectl("get", "--raw", "/readyz", config=self.config) == "ok"
+        except CommandError:
+            return False
 
 
 @contextmanager
@@ -24,14 +55,23 @@ def private_api_server(folder: Path, *arguments: str) -> Iterator[Path]:
     `folder` must be empty; `arguments` are more flags of kube-apiserver. Raises FileNotFoundError where it or etcd is
     not installed.
     """
-    etcd_port, peer_port, port = (_free_port() for _ in range(3))
+    with api_server(folder, *arguments) as server:
+        yield server.config
+
+
+@contextmanager
+def api_server(folder: Path, *arguments: str) -> Iterator[ApiServer]:
+    """As `private_api_server`, for tests that restart it."""
+    etcd_port, peer_port, port = (free_port() for _ in range(3))
     etcd_url, peer_url = f"http://127.0.0.1:{etcd_port}", f"http://127.0.0.1:{peer_port}"
+    url = f"https://127.0.0.1:{port}"
     token = secrets.token_hex(16)
     (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
     (folder / "service-accounts.pem").write_bytes(_private_key())
     config = folder / "kubeconfig"
     certificate = folder / "pki" / "apiserver.crt"
-    config.write_text(json.dumps(_kubeconfig(f"https://127.0.0.1:{port}", str(certificate), token)))
+    cluster = {"server": url, "certificate-authority": str(certificate)}
+    config.write_text(kubeconfig_text(cluster, token))
     etcd = [
         program("etcd"),
         f"--data-dir={folder / 'etcd'}",
@@ -40,6 +80,7 @@ def private_api_server(folder: Path, *arguments: str) -> Iterator[Path]:
         f"--listen-peer-urls={peer_url}",
         f"--initial-advertise-peer-urls={peer_url}",
         f"--initial-cluster=default={peer_url}",
+        "--log-level=warn",
         "--unsafe-no-fsync",
     ]
     server = [
@@ -56,39 +97,27 @@ def private_api_server(folder: Path, *arguments: str) -> Iterator[Path]:
         "--authorization-mode=RBAC",
         *arguments,
     ]
-    with ExitStack() as processes:
-        for name, command in (("etcd", etcd), ("kube-apiserver", server)):
-            processes.enter_context(_running(command, folder / f"{name}.log"))
-        wait_for(lambda: _answers(config, certificate), f"the API server; see {folder}", timeout=60)
-        yield config
+    with (
+        Program(etcd, folder / "etcd.log") as store,
+        Program(server, folder / "kube-apiserver.log") as process,
+    ):
+        made = ApiServer(config, url, certificate, token, store, process)
+        made.until_ready()
+        yield made
 
 
-@contextmanager
-def _running(command: list[str], log: Path) -> Iterator[None]:
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _answers(config: Path, certificate: Path) -> bool:
-    if not certificate.exists():
-        return False
-    try:
-        return kubectl("get", "--raw", "/readyz", config=config) == "ok"
-    except CommandError:
-        return False
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def kubeconfig_text(cluster: dict[str, str], token: str) -> str:
+    """A kubeconfig, as JSON (which is YAML), of whoever bears the token; `cluster` says where and whom to trust."""
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "private",
+            "clusters": [{"name": "private", "cluster": cluster}],
+            "users": [{"name": "admin", "user": {"token": token}}],
+            "contexts": [{"name": "private", "context": {"cluster": "private", "user": "admin"}}],
+        }
+    )
 
 
 def _private_key() -> bytes:
@@ -96,14 +125,3 @@ def _private_key() -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _kubeconfig(server: str, certificate: str, token: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "private",
-        "clusters": [{"name": "private", "cluster": {"server": server, "certificate-authority": certificate}}],
-        "users": [{"name": "admin", "user": {"token": token}}],
-        "contexts": [{"name": "private", "context": {"cluster": "private", "user": "admin"}}],
-    }

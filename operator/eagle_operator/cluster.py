@@ -144,7 +144,8 @@ class Cluster:
                 await self._patch("Job", job.meta, {"metadata": {"labels": {KUEUE_LABEL: queue}}})
             case TagJob(job, name):
                 await self._patch("Job", job.meta, _tags(name))
-            case ReadLog(pod):
+            case ReadLog(pod, version):
+                await self.refresh("ModelVersion", version.meta)
                 self._mirror.keep_log_tail(pod, await self._log_tail(pod))
             case EndJob(job):
                 await self._patch("Job", job.meta, {"spec": {"activeDeadlineSeconds": END_NOW_SECONDS}})

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support import kwok
-from tests.support.api import Object
+from tests.support import runs
 from tests.support.fleet import create_all, many_schedules, order_of, organizations
 from tests.support.lab import Lab, own_lab
 from tests.support.operator_process import operator_process
@@ -19,6 +18,7 @@ from tests.support.quantiles import quantile, told
 from tests.support.tally import Tally
 
 ORGANIZATIONS, RUNS, LIMIT = 100, 500, 5
+POD_SECONDS = 1.0
 TAKEN_AGAIN_SECONDS = 0.25
 """From a run's end to the next admission, 99 of 100."""
 
@@ -35,15 +35,11 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield lab
 
 
-def trainer() -> Object:
-    return {"nodeSelector": kwok.ENDS_IN_A_SECOND}
-
-
 def test_five_hundred_runs_due_at_once_keep_to_the_limit_and_leave_no_place_empty(
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = organizations(lab, ORGANIZATIONS)
-    schedules = many_schedules(places, RUNS, trainer=trainer())
+    places = organizations(lab, ORGANIZATIONS, lambda played: runs.ends_after(POD_SECONDS))
+    schedules = many_schedules(places, RUNS)
     create_all(lab, schedules)
     create_all(lab, [order_of(made) for made in schedules])
     with operator_process(lab.plane.config, tmp_path, TRAINING_SCHEDULE_ENABLED="false") as closed:
@@ -51,7 +47,7 @@ def test_five_hundred_runs_due_at_once_keep_to_the_limit_and_leave_no_place_empt
     tally = Tally(lab.jobs, lab.pods, {place.namespace for place in places})
     began = time.monotonic()
     with operator_process(lab.plane.config, tmp_path, MAX_CONCURRENT_RUNS=str(LIMIT)) as operator:
-        operator.until(lambda: len(tally.ends()) == RUNS, "all to end", timeout=1200, interval=1)
+        operator.until(lambda: _ended(lab) == RUNS, "all to end", timeout=1200, interval=1)
         memory, cpu = operator.memory_bytes(), operator.cpu_seconds()
     seconds = time.monotonic() - began
     gaps = tally.gaps(LIMIT)
@@ -69,14 +65,19 @@ def _waiting(lab: Lab) -> int:
     return sum(1 for job in lab.jobs.objects() if job["spec"].get("suspend"))
 
 
+def _ended(lab: Lab) -> int:
+    """How many runs have ended: cheap, since whatever the bench takes of a processor the operator does not get."""
+    return sum(1 for version in lab.versions.objects() if version.get("status", {}).get("state") == "Succeeded")
+
+
 def test_runs_are_admitted_soon_after_their_slots(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     places = organizations(lab, ORGANIZATIONS)
     with operator_process(lab.plane.config, tmp_path, MAX_CONCURRENT_RUNS="100") as operator:
-        create_all(lab, many_schedules(places, SCHEDULES - DUE_EACH_MINUTE * MINUTES, trainer=trainer()))
+        create_all(lab, many_schedules(places, SCHEDULES - DUE_EACH_MINUTE * MINUTES))
         first = (datetime.now(UTC) + timedelta(seconds=90)).replace(second=0, microsecond=0)
         slots = [first + timedelta(minutes=n) for n in range(MINUTES)]
         for number, slot in enumerate(slots):
-            due = many_schedules(places, DUE_EACH_MINUTE, schedule=_once(slot), trainer=trainer())
+            due = many_schedules(places, DUE_EACH_MINUTE, schedule=_once(slot))
             for made in due:
                 made["metadata"]["name"] += f"-at-{number}"
             create_all(lab, due)

@@ -8,6 +8,7 @@ import httpx
 from tests.support.api import Object, resource_path
 from tests.support.eagle import Organization, manual_order, schedule
 from tests.support.lab import Lab
+from tests.support.runs import Script, all_pass
 
 from eagle_contract.api import names
 
@@ -15,9 +16,9 @@ _AT_ONCE = 16
 YEARLY = "0 0 1 1 *"
 
 
-def organizations(lab: Lab, number: int) -> list[Organization]:
-    """So many organizations, which go with the lab."""
-    return [lab.organization() for _ in range(number)]
+def organizations(lab: Lab, number: int, script: Script = all_pass) -> list[Organization]:
+    """So many organizations, which go with the lab; their trainers do as the script says."""
+    return [lab.organization(script) for _ in range(number)]
 
 
 def many_schedules(places: list[Organization], number: int, **spec: Any) -> list[Object]:

@@ -16,9 +16,9 @@ LOG_LIMIT = 2048
 
 def attempt_ended(run: Run, outcome: Outcome, job: Job | None, pods: tuple[Pod, ...]) -> Step:
     """What follows; before a failure is written down, the end of its pod's log is read."""
-    unread = None if outcome.completed else _unread_log(run, pods)
+    unread = None if outcome.completed else _unread_log(run, job, pods)
     if unread:
-        return Step(run.version, run.status, after=(ReadLog(unread),))
+        return Step(run.version, run.status, after=(ReadLog(unread, run.version),))
     if outcome.completed:
         return _trained(run, outcome)
     status = _closed(run, run.status.attempts[-1], outcome, pods)
@@ -121,10 +121,11 @@ def _closed(run: Run, attempt: Attempt, outcome: Outcome, pods: tuple[Pod, ...])
     return run.status.model_copy(update={"attempts": [*run.status.attempts[:-1], done]})
 
 
-def _unread_log(run: Run, pods: tuple[Pod, ...]) -> Pod | None:
+def _unread_log(run: Run, job: Job | None, pods: tuple[Pod, ...]) -> Pod | None:
     """The pod whose log is to be read while there is one; that of a lost node cannot be had."""
     pod = pods[-1] if pods else None
-    readable = pod and pod.started and not pod.lost(run.now) and pod.meta.uid not in run.world.log_tails
+    ran = pod and (pod.started or (job is not None and job.complete))
+    readable = pod and ran and not pod.lost(run.now) and pod.meta.uid not in run.world.log_tails
     return pod if readable else None
 
 

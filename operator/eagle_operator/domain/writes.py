@@ -86,9 +86,14 @@ class HandToKueue:
 
 @dataclass(frozen=True)
 class ReadLog:
-    """Read the end of a pod's log while the pod is there. It writes nothing; the next look has it."""
+    """Read the end of a pod's log while the pod is there. It writes nothing; the next look has it.
+
+    The version is read anew with it: that a pod ended may be known before what it reported, which comes by another
+    watch.
+    """
 
     pod: Pod
+    version: Version
 
 
 @dataclass(frozen=True)

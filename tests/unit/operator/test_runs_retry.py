@@ -332,3 +332,12 @@ def test_a_good_model_of_a_later_attempt_makes_the_run_succeed_and_nothing_waits
     assert (done.status.state, done.status.version, done.ended) == ("Succeeded", b.label("a"), "end-2")
     assert b.conclusion(done.status, "Retrying") is None
     assert (done.status.memory_limit, done.status.next_attempt_time) == (None, None)
+
+
+def test_a_job_that_is_complete_before_its_result_was_seen_is_looked_at_once_more() -> None:
+    version, job = b.version(status=b.running()), b.running_job(complete=True, pods=0)
+    looked = step(version, job, pods=(b.pod(started=False, phase="Pending"),))
+    (read,) = b.of_kind(looked.after, ReadLog)
+    assert (read.version, looked.status) == (version, version.status), "an outdated view of it must not end the attempt"
+    seen = step(version, job, pods=(b.pod(),), log_tails={"uid-pod": ""})
+    assert seen.status.attempts[-1].reason == "NoResult"

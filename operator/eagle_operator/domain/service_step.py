@@ -220,10 +220,11 @@ def _news(world: World, status: TrainingScheduleStatus, choice: Choice) -> tuple
 
 def projections(world: World, step: ServiceStep, now: datetime) -> tuple[Write, ...]:
     """The Serving conditions of the versions, as the schedule's status has it."""
-    active = step.status.active_version
+    active, serving = step.status.active_version, world.schedule.spec.serving
+    pinned = serving.pin.version if serving and serving.pin else None
     writes = []
     for version in world.versions:
-        wanted = _projected(version, active.name if active else None, step)
+        wanted = _projected(version, active.name if active else None, pinned, step)
         if wanted is None:
             continue
         status = _serving_condition(version, version.status, *wanted, now)
@@ -232,7 +233,9 @@ def projections(world: World, step: ServiceStep, now: datetime) -> tuple[Write, 
     return tuple(writes)
 
 
-def _projected(version: Version, active: str | None, step: ServiceStep) -> tuple[ConditionStatus, str, str] | None:
+def _projected(
+    version: Version, active: str | None, pinned: str | None, step: ServiceStep
+) -> tuple[ConditionStatus, str, str] | None:
     current = conditions.find(version.status.conditions, "Serving")
     if version.meta.name == active:
         reason = step.status.serving_history[0].reason if step.status.serving_history else "Promoted"
@@ -240,8 +243,9 @@ def _projected(version: Version, active: str | None, step: ServiceStep) -> tuple
     if version.meta.name in step.failed or (step.choice and version.meta.name == step.choice.name):
         return None
     turned_down = version.spec.approval is not None and version.spec.approval.decision == "Rejected"
-    failed = current is not None and current.reason == "RolloutFailed"
-    if turned_down and version.status.version and not failed:
+    # A pin outdoes a rejection. That its rollout failed is all that keeps a pinned version from being tried for ever.
+    failed_pin = version.meta.name == pinned and current is not None and current.reason == "RolloutFailed"
+    if turned_down and version.status.version and not failed_pin:
         return ("False", "Rejected", (version.spec.approval.reason if version.spec.approval else None) or "")
     if current and current.status == "True":
         return ("False", "Superseded", f"{active} serves")

@@ -280,8 +280,14 @@ def test_a_rejected_version_says_so() -> None:
     assert b.conclusion(status, "Serving") == ("False", "Rejected")
 
 
-def test_a_version_whose_rollout_failed_goes_on_saying_so_when_it_is_rejected() -> None:
-    """Otherwise it would be rolled out again as soon as it is pinned, fail again, and so on."""
+def test_a_rejected_version_says_so_also_when_its_rollout_had_failed() -> None:
+    rejected = new(decision="Rejected", serving=("False", "RolloutFailed"), generation=2)
+    due = decided(a_world(old(), rejected, status=OLD_SERVES, deployment=b.deployment("a")))
+    assert b.conclusion(b.version_status(due), "Serving") == ("False", "Rejected")
+
+
+def test_a_pinned_version_whose_rollout_failed_goes_on_saying_so_although_it_is_rejected() -> None:
+    """Otherwise it would be rolled out again, fail again, and so on: a pin outdoes a rejection."""
     rejected = new(decision="Rejected", serving=("False", "RolloutFailed"), generation=2)
     pinned = {"serving": {"pin": {"version": NEW}}}
     due = decided(a_world(old(), rejected, status=OLD_SERVES, deployment=b.deployment("a"), spec=pinned))

@@ -105,7 +105,7 @@ class _Clock:
 
         With False there is still more to be counted before it can move.
         """
-        status = _with_last(self.world, self.world.schedule.status)
+        status = with_last_slot(self.world, self.world.schedule.status)
         clock = f"{self.resolved.schedule} {self.resolved.time_zone}"
         reason = self._why_moved(status, clock)
         if reason:
@@ -274,7 +274,7 @@ def _missed(status: TrainingScheduleStatus, slots: list[datetime], reason: str) 
     return status.model_copy(update={"missed_slots": missed})
 
 
-def _with_last(world: World, status: TrainingScheduleStatus) -> TrainingScheduleStatus:
+def with_last_slot(world: World, status: TrainingScheduleStatus) -> TrainingScheduleStatus:
     """The newest slot that has or had a run: its version may be gone, and of that only its Job may tell."""
     slots = [version.spec.scheduled_time for version in world.versions]
     recorded = [job.slot for job in world.jobs if job.recorded]

@@ -165,7 +165,8 @@ def _more_than_allowed(field: str, asked: str | int, most: str) -> Problem:
 
 
 def _refuse(world: World, problem: Problem, now: datetime) -> Plan:
-    status = _with(world.schedule.status, world, "Ready", ("False", *problem), now)
+    status = clock.with_last_slot(world, world.schedule.status)
+    status = _with(status, world, "Ready", ("False", *problem), now)
     for kind in ("Training", "Serving"):
         if conditions.find(status.conditions, kind) is None:
             status = _with(status, world, kind, ("Unknown", "NotReconciled", ""), now)

@@ -6,7 +6,8 @@ import numpy as np
 
 from eagle_contract.api import Resolved, TrainingScheduleSpec
 from eagle_trainer import check
-from eagle_trainer.context import ContextColumn, context_columns, context_values
+from eagle_trainer.context import ContextColumn, context_columns
+from eagle_trainer.context_rows import ContextRows
 from eagle_trainer.errors import InsufficientData, InvalidConfiguration
 from eagle_trainer.features import FeatureBlocks, Windows
 from eagle_trainer.labels import complete_rows, label_by_column, label_by_failures
@@ -54,14 +55,22 @@ def prepare(
         series = resample(data.telemetry, period_seconds=plan.period_seconds, longest_gap=plan.window_length)
         facts |= {"rows": len(series.time), "assets": len(series.assets)}
     with watch.step("check") as facts:
-        issues = check.findings(data.telemetry, series)
+        issues = check.findings(
+            data.telemetry,
+            series,
+            label_column=spec.label.column,
+            strangers=data.strangers,
+            attributes=data.attributes,
+            window_length=plan.window_length,
+            until=known_until,
+        )
         facts |= {"issues": len(issues)}
-        check.refuse_errors(issues, len(data.telemetry.time))
+        check.refuse_errors(issues)
     with watch.step("label") as facts:
         samples, events = _labelled(series, data, spec, resolved, plan, known_until)
         _refuse_one_class(samples, spec)
         facts |= {"samples": len(samples), "positives": int(samples.target.sum())}
-        context = context_values(
+        context = ContextRows(
             columns, {table.name: table for table in data.events}, data.attributes, samples.asset, samples.time
         )
         windows = Windows(series, samples, context, plan.window_length)
@@ -93,6 +102,7 @@ def feature_plan(spec: TrainingScheduleSpec, resolved: Resolved, columns: tuple[
         windows=resolved.rolling_windows,
         missing=resolved.missing,
         context=tuple(column.name for column in columns),
+        categorical=tuple(column.name for column in columns if column.categories is not None),
     )
 
 
@@ -116,7 +126,7 @@ def _labelled(
         data.failure_time,
         horizon_seconds=spec.label.horizon_seconds,
         recovery_seconds=resolved.recovery_seconds,
-        known_until=known_until,
+        known_until=known_until if data.failures_known_until is None else data.failures_known_until,
     )
 
 

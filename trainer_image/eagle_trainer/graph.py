@@ -46,17 +46,19 @@ def feature_graph(plan: FeaturePlan) -> onnx.ModelProto:
     """The feature part alone: `window` [B,T,S] and, if any, `context` [B,C] to `features` [B,F], all double."""
     builder = GraphBuilder()
     _features(builder, plan, output="features")
-    return _model(builder, _inputs(plan), [_value("features", DOUBLE, ["B", len(plan.names)])], "eagle-features", {})
+    return finished_model(
+        builder, _inputs(plan), [tensor("features", DOUBLE, ["B", len(plan.names)])], "eagle-features", {}
+    )
 
 
 def tree_graph(trees: TreeTable, features: int) -> onnx.ModelProto:
     """The trees alone: `features` [B,F] to `margin` [B,1]; for proofs and for measuring."""
     builder = GraphBuilder()
     builder.nodes.append(tree_node(trees, "features", "margin"))
-    return _model(
+    return finished_model(
         builder,
-        [_value("features", DOUBLE, ["B", features])],
-        [_value("margin", DOUBLE, ["B", 1])],
+        [tensor("features", DOUBLE, ["B", features])],
+        [tensor("margin", DOUBLE, ["B", 1])],
         "eagle-trees",
         {},
     )
@@ -80,9 +82,9 @@ def model_graph(
     surest = builder.add("Max", probability, other)
     builder.add("GreaterOrEqual", surest, builder.constant(confidence), output="confident")
     outputs = [
-        _value("failure_probability", DOUBLE, ["B"]),
-        _value("alarm", TensorProto.BOOL, ["B"]),
-        _value("confident", TensorProto.BOOL, ["B"]),
+        tensor("failure_probability", DOUBLE, ["B"]),
+        tensor("alarm", TensorProto.BOOL, ["B"]),
+        tensor("confident", TensorProto.BOOL, ["B"]),
     ]
     metadata = {
         "sensors": ",".join(plan.sensors),
@@ -90,11 +92,12 @@ def model_graph(
         "sample_period_seconds": str(plan.period_seconds),
         "context": ",".join(plan.context),
     }
-    return _model(builder, _inputs(plan), outputs, "eagle-model", metadata)
+    return finished_model(builder, _inputs(plan), outputs, "eagle-model", metadata)
 
 
 def tree_node(trees: TreeTable, features: str, output: str) -> Any:
-    """A TreeEnsemble node: the sum of the trees' leaves, split by `value <= threshold`."""
+    """A TreeEnsemble node: the sum of the trees' leaves."""
+    sets = {"membership_values": numpy_helper.from_array(np.array(trees.membership))} if trees.members else {}
     return helper.make_node(
         "TreeEnsemble",
         [features],
@@ -105,7 +108,7 @@ def tree_node(trees: TreeTable, features: str, output: str) -> Any:
         post_transform=0,
         tree_roots=trees.roots,
         nodes_featureids=trees.features,
-        nodes_modes=numpy_helper.from_array(np.zeros(len(trees.features), np.uint8)),
+        nodes_modes=numpy_helper.from_array(np.array(trees.modes, np.uint8)),
         nodes_splits=numpy_helper.from_array(np.array(trees.thresholds, np.float64)),
         nodes_truenodeids=trees.true_nodes,
         nodes_falsenodeids=trees.false_nodes,
@@ -114,6 +117,7 @@ def tree_node(trees: TreeTable, features: str, output: str) -> Any:
         nodes_missing_value_tracks_true=trees.missing_true,
         leaf_targetids=[0] * len(trees.weights),
         leaf_weights=numpy_helper.from_array(np.array(trees.weights, np.float64)),
+        **sets,
     )
 
 
@@ -196,20 +200,22 @@ def _skipping(builder: GraphBuilder, plan: FeaturePlan, taken: str) -> str:
     return builder.add("Concat", mean, std, extremes, axis=2)
 
 
-def _value(name: str, kind: int, shape: Sequence[str | int]) -> Any:
+def tensor(name: str, kind: int, shape: Sequence[str | int]) -> Any:
+    """An input or output of a graph."""
     return helper.make_tensor_value_info(name, kind, list(shape))
 
 
 def _inputs(plan: FeaturePlan) -> list[Any]:
-    inputs = [_value("window", DOUBLE, ["B", plan.window_length, len(plan.sensors)])]
+    inputs = [tensor("window", DOUBLE, ["B", plan.window_length, len(plan.sensors)])]
     if plan.context:
-        inputs.append(_value("context", DOUBLE, ["B", len(plan.context)]))
+        inputs.append(tensor("context", DOUBLE, ["B", len(plan.context)]))
     return inputs
 
 
-def _model(
+def finished_model(
     builder: GraphBuilder, inputs: list[Any], outputs: list[Any], name: str, metadata: Mapping[str, str]
 ) -> onnx.ModelProto:
+    """The checked model of what a builder has collected."""
     graph = helper.make_graph(builder.nodes, name, inputs, outputs, builder.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="eagle")

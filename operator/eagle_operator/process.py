@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from functools import partial
 from typing import Any
 from wsgiref.simple_server import WSGIServer
@@ -190,10 +190,7 @@ class Process:
         self._tasks[name] = asyncio.create_task(work, name=name)
 
     async def _end(self, *names: str) -> None:
-        ending = [self._tasks.pop(name) for name in names if name in self._tasks]
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        await ended([self._tasks.pop(name) for name in names if name in self._tasks])
 
     def _publish_metrics(self) -> WSGIServer:
         queue = self._queue
@@ -212,3 +209,12 @@ class Process:
         library.disable_created_metrics()
         server, _ = prometheus_client.start_http_server(self._settings.metrics_port)
         return server
+
+
+async def ended(tasks: Collection[asyncio.Task[None]], cancel_every_seconds: float = 1.0) -> None:
+    """Returns when the tasks are over. A cancellation can get lost in what a task awaits: it is repeated."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=cancel_every_seconds)

@@ -141,8 +141,11 @@ def test_a_restored_organization_trains_nothing_and_serves_the_same_model(
     now = lab.status(place)["activeVersion"]
     assert [now[name] for name in ("name", "digest", "uri")] == [served[name] for name in ("name", "digest", "uri")]
     wait_for(lambda: condition(lab.status(place), "Serving")[0] == "True", "the service to be told")
-    states = [v.get("status", {}).get("state") for v in lab.versions.objects(place.namespace)]
-    assert states == ["Failed"] * ordered
+
+    def states() -> list[str | None]:
+        return [v.get("status", {}).get("state") for v in lab.versions.objects(place.namespace)]
+
+    wait_for(lambda: states() == ["Failed"] * ordered, "every restored order to be told that it is not run")
     assert template(lab, place) == before
     trainers = [c for c in lab.pods.of(place.namespace)[pods_before:] if runs.version_of(c.object)]
     assert trainers == []

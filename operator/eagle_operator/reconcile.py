@@ -193,8 +193,7 @@ class Admission:
         """Admit, whenever something changes; not before the mirror is complete."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_within()):
-                    await self._something_changed.wait()
+                await asyncio.wait_for(self._something_changed.wait(), self._look_within())
             await ready.wait()
             self._something_changed.clear()
             await self.admit()
@@ -335,8 +334,7 @@ class Resync:
                 delay = min(delay * 2, 60.0)
                 continue
             try:
-                async with asyncio.timeout(max(everything_at - time.monotonic(), 0.0)):
-                    await self._something_wanted.wait()
+                await asyncio.wait_for(self._something_wanted.wait(), max(everything_at - time.monotonic(), 0.0))
                 await asyncio.sleep(0.2)
             except TimeoutError:
                 self._wanted = set(KINDS)

@@ -304,38 +304,29 @@ class Cluster:
     async def _translated(self, write: Write, error: ApiError) -> Exception:
         what = type(write).__name__
         code = error.status.code or 0
-        if code == 404 and isinstance(
-            write,
-            Adopt
-            | DeleteJob
-            | DeleteVersion
-            | EndJob
-            | ForgetResult
-            | HandToKueue
-            | MarkRecorded
-            | SetScheduleStatus
-            | SetVersionStatus
-            | TagJob,
-        ):
-            await self._refresh_target(write)
+        target = _target(write)
+        if target and code in (404, 409):
+            await self.refresh(*target)
+        if target and code == 404:
             return TransientError(f"{what}: the object is gone")
-        if code == 409:
-            await self._refresh_target(write)
-            return TransientError(f"{what}: {error.status.message}")
         if code in _INVALID and isinstance(write, Apply | Create):
             return InvalidSpecError(error.status.message or str(error))
         if code in _INVALID:
             return error
         return TransientError(f"{what}: {code} {error.status.message}")
 
-    async def _refresh_target(self, write: Write) -> None:
-        match write:
-            case SetScheduleStatus(schedule, _):
-                await self.refresh("TrainingSchedule", schedule.meta)
-            case SetVersionStatus(version, _) | Adopt(version, _) | DeleteVersion(version) | ForgetResult(version):
-                await self.refresh("ModelVersion", version.meta)
-            case EndJob(job) | MarkRecorded(job) | DeleteJob(job) | HandToKueue(job, _) | TagJob(job, _):
-                await self.refresh("Job", job.meta)
+
+def _target(write: Write) -> tuple[str, Meta] | None:
+    """The object that a write changes, and its kind; None for a write that needs none to be there."""
+    match write:
+        case SetScheduleStatus(schedule, _):
+            return "TrainingSchedule", schedule.meta
+        case SetVersionStatus(version, _) | Adopt(version, _) | DeleteVersion(version) | ForgetResult(version):
+            return "ModelVersion", version.meta
+        case EndJob(job) | MarkRecorded(job) | DeleteJob(job) | HandToKueue(job, _) | TagJob(job, _):
+            return "Job", job.meta
+        case _:
+            return None
 
 
 def _ownership(adopt: Adopt) -> Manifest:

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from eagle_contract.api import Resolved, TrainingScheduleStatus, names
 from eagle_contract.api.schedule import MissedSlots
 from eagle_operator.domain import timetable
-from eagle_operator.domain.manifests import covers
+from eagle_operator.domain.manifests import covers, is_owned
 from eagle_operator.domain.runs import FINISHED
 from eagle_operator.domain.training_job import cron_job, slot_job
-from eagle_operator.domain.world import Installation, Job, Manifest, Version, World
+from eagle_operator.domain.world import Installation, Job, Manifest, Meta, Version, World
 from eagle_operator.domain.writes import Apply, Create, DeleteJob, TagJob, Write
 
 KUBERNETES_IS_LATE_AFTER = timedelta(seconds=5)
@@ -238,15 +238,14 @@ class _Clock:
 
     def cron_job(self) -> tuple[Write, ...]:
         desired = cron_job(self.world.schedule, self.resolved, self.installation)
-        return () if _is_as(self.world.cron_job, desired) else (Apply(desired),)
+        return () if _is_as(self.world.cron_job, desired, self.world.schedule.meta) else (Apply(desired),)
 
 
-def _is_as(observed: Manifest | None, desired: Manifest) -> bool:
+def _is_as(observed: Manifest | None, desired: Manifest, owner: Meta) -> bool:
     """Nobody changed what is desired, and nothing was taken out of it since it was applied."""
     if observed is None or not covers(observed.get("spec"), desired["spec"]):
         return False
-    owners = observed["metadata"].get("ownerReferences", [])
-    if not any(owner.get("uid") == desired["metadata"]["ownerReferences"][0]["uid"] for owner in owners):
+    if not is_owned(observed, owner):
         return False
     return covers(observed["metadata"].get("annotations"), desired["metadata"]["annotations"])
 

@@ -44,6 +44,11 @@ def owned_by(kind: str, owner: Meta) -> list[Manifest]:
     ]
 
 
+def is_owned(found: Manifest, owner: Meta) -> bool:
+    """Whether an object names that owner, by its UID."""
+    return any(reference.get("uid") == owner.uid for reference in found["metadata"].get("ownerReferences", []))
+
+
 def secret_volume(name: str, secret: str) -> Manifest:
     """A volume of a Secret that only the pod's own group can read."""
     return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}

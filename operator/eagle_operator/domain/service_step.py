@@ -7,10 +7,10 @@ from eagle_contract.api import ModelVersionStatus, Resolved, TrainingScheduleSta
 from eagle_contract.api.conditions import ConditionStatus
 from eagle_contract.api.schedule import ServedVersion, Service
 from eagle_operator.domain import conditions, serving_deployment
-from eagle_operator.domain.manifests import covers
+from eagle_operator.domain.manifests import covers, is_owned
 from eagle_operator.domain.promotion import Choice, choose
 from eagle_operator.domain.rollout import Rollout, Stage, rollout
-from eagle_operator.domain.world import Deployment, Installation, Manifest, Schedule, Version, World
+from eagle_operator.domain.world import Deployment, Installation, Manifest, Version, World
 from eagle_operator.domain.writes import Apply, Report, SetVersionStatus, Write
 
 HISTORY_LIMIT = 10
@@ -125,7 +125,7 @@ def _objects(world: World, choice: Choice, resolved: Resolved, installation: Ins
         return (Apply(serving_deployment.existing(schedule, name, models=models, version=choice.name)),)
     writes: list[Write] = []
     address = serving_deployment.service(schedule)
-    if world.service is None or not _is_owned(world.service, schedule) or not _covers(world.service, address):
+    if world.service is None or not is_owned(world.service, schedule.meta) or not _covers(world.service, address):
         writes.append(Apply(address))
     image = _image(world, choice, installation)
     desired = serving_deployment.managed(
@@ -139,11 +139,6 @@ def _objects(world: World, choice: Choice, resolved: Resolved, installation: Ins
     if not kept or not covers(deployed.spec, desired["spec"]):
         writes.append(Apply(desired))
     return tuple(writes)
-
-
-def _is_owned(found: Manifest, schedule: Schedule) -> bool:
-    owners = found["metadata"].get("ownerReferences", [])
-    return any(owner.get("uid") == schedule.meta.uid for owner in owners)
 
 
 def _covers(found: Manifest, desired: Manifest) -> bool:

@@ -114,7 +114,7 @@ class Lease:
             pause = self._times.try_again_after
             try:
                 if await self._look():
-                    pause = self._times.renew_every if self._is_ours() else random.uniform(*self._times.look_every)
+                    pause = self._times.renew_every if self._is_ours() else self._stand_by()
             except (ApiError, httpx2.HTTPError) as error:
                 self._object = None
                 self._tell(f"cannot look at the Lease {self._namespace}/{LEASE_NAME}: {error}", logging.WARNING)
@@ -194,8 +194,16 @@ class Lease:
         """Also where the holder bears our name and we never held it: it is who we were before a crash."""
         if not self.holder or (self.holder == self.identity and not self._held_once):
             return True
-        seconds = float(self._record.get("leaseDurationSeconds") or self._times.duration)
-        return self._clock() >= self._unchanged_since + seconds
+        return self._clock() >= self._unchanged_since + self._seconds_taken()
+
+    def _stand_by(self) -> float:
+        """Seconds until the next look: no later than the holder's time is over, if it does not renew."""
+        left = self._unchanged_since + self._seconds_taken() - self._clock()
+        return min(random.uniform(*self._times.look_every), max(left, 0.0))
+
+    def _seconds_taken(self) -> float:
+        """For how long an unchanged record is its holder's."""
+        return float(self._record.get("leaseDurationSeconds") or self._times.duration)
 
     def _next_record(self) -> Record:
         now = _now()

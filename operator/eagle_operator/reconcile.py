@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _SETTLED_WITHIN = 12
 """So many looks in a row may each find something to write; more of them is a bug that must not burn the API server."""
+_PLACE_TOLD_AFTER_SECONDS = 10.0
+"""Each end of a run moves all that wait: their places are told now and then, what else changes is told at once."""
 _CALM_DOWN_SECONDS = 10.0
 _REST_SECONDS = 0.02
 """Between two passes of admission: when much happens at once, one pass takes it all in."""
@@ -218,23 +220,26 @@ class Admission:
         self._tell(decision.waiting)
         for key in decision.admit:
             job = self._mirror.job(key)
-            if job:
-                self._assumed[key] = job
-        await asyncio.gather(*(self._let_go(key) for key in decision.admit))
+            if job and not await self._let_go(key, job):
+                # Whoever comes next may come after this one only: it is decided anew.
+                self.wake()
+                break
 
-    async def _let_go(self, key: Key) -> None:
-        job = self._assumed.get(key)
-        if job is None:
-            return
+    async def _let_go(self, key: Key, job: Job) -> bool:
+        """Whether it went; False also where nobody knows."""
+        self._assumed[key] = job
         try:
             await self._cluster.unsuspend(job)
             log.info("admitted %s/%s", *key)
             self._put_off.pop(key, None)
+            return True
         except TransientError as error:
             log.info("%s; looking at the Job", error)
             self._put_off[key] = self._after_failure(key, str(error))
             await self._doubt(key, job)
-        self._queue.add((key[0], job.schedule))
+            return False
+        finally:
+            self._queue.add((key[0], job.schedule))
 
     async def _doubt(self, key: Key, job: Job) -> None:
         """Whether it went is unknown: it counts as running until a look at it says no."""
@@ -278,11 +283,15 @@ class Admission:
         return seen.meta.resource_version == job.meta.resource_version
 
     def _tell(self, waiting: dict[Key, Waiting]) -> None:
-        changed = {key for key in waiting.keys() | self.waiting.keys() if waiting.get(key) != self.waiting.get(key)}
-        self.waiting = waiting
-        for key in changed:
-            job = self._mirror.job(key)
-            if job:
+        before, self.waiting = self.waiting, waiting
+        for key in waiting.keys() | before.keys():
+            old, new = before.get(key), waiting.get(key)
+            job = self._mirror.job(key) if old != new else None
+            if job is None:
+                continue
+            if old and new:
+                self._queue.add_after((key[0], job.schedule), _PLACE_TOLD_AFTER_SECONDS)
+            else:
                 self._queue.add((key[0], job.schedule))
 
 

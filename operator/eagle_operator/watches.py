@@ -60,6 +60,8 @@ def settings() -> kopf.OperatorSettings:
     """
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
+    chosen.persistence.diffbase_storage = _NoDifferences()
+    chosen.persistence.progress_storage = _NoProgress()
     chosen.peering.standalone = True
     chosen.process.ultimate_exiting_timeout = None
     chosen.watching.server_timeout = 300
@@ -73,6 +75,38 @@ def settings() -> kopf.OperatorSettings:
             resource = (watched.group, watched.version, watched.plural)
             chosen.watching.label_selectors[resource] = watched.label
     return chosen
+
+
+class _NoDifferences(kopf.DiffBaseStorage):
+    """kopf would copy each object several times to see what a handler of changes could be told; there is none."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Nor is there progress of handlers to be kept in objects."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
 
 
 class _Endless:

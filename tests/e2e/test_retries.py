@@ -175,7 +175,7 @@ def test_a_job_that_an_administrator_makes_of_the_cron_job_becomes_an_ordered_ru
 
 
 def test_only_so_many_ordered_runs_may_wait(plant: Plant) -> None:
-    schedule = plant.schedule("crowd", suspend=True)
+    schedule = plant.schedule("crowd", suspend=True, historyLimits={"failed": 10})
     schedule.until("Ready", "True")
     with plant.locked("telemetry"):
         first = schedule.order()

@@ -6,6 +6,7 @@ The API server's part is played here, because a real one cannot be made to lose 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.operator import builders as b
 from tests.unit.operator import raw
 
 from eagle_operator.cluster import Cluster, TransientError
+from eagle_operator.domain.admission import Limits
 from eagle_operator.domain.world import Job, Meta, Waiting
 from eagle_operator.mirror import Key, Mirror
 from eagle_operator.reconcile import Admission
@@ -119,12 +121,15 @@ async def test_an_unsuspend_without_an_answer_is_looked_up_and_counts_when_it_we
     assert all(job and not job.suspended for job in (mirror.job((o, b.slot_name())) for o in ("org-a", "org-b")))
 
 
-async def test_an_unsuspend_that_did_not_go_is_tried_again(admission: Admission, server: Answers) -> None:
+async def test_an_unsuspend_that_did_not_go_is_tried_again_before_others_go(
+    admission: Admission, server: Answers
+) -> None:
     server.answers = server.takes_it = False
     await admission.admit()
+    assert server.let_go == ["org-a"]
     server.answers = server.takes_it = True
     await admission.admit()
-    assert server.let_go == ["org-a", "org-b"] * 2
+    assert server.let_go == ["org-a", "org-a", "org-b"]
 
 
 async def test_an_unsuspend_of_which_nothing_is_known_counts_until_something_is(
@@ -174,6 +179,36 @@ async def test_a_schedule_is_looked_at_when_why_it_waits_has_changed(
     assert len(queue) == 3
 
 
+async def test_a_changed_place_is_told_after_a_while_lest_each_end_of_a_run_rewrites_every_status(
+    mirror: Mirror, server: Answers
+) -> None:
+    class Told(WorkQueue[Key]):
+        """Remembers what it is told, instead of doing it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.at_once: list[str] = []
+            self.later: list[str] = []
+
+        def add(self, key: Key) -> None:
+            self.at_once.append(key[0])
+
+        def add_after(self, key: Key, seconds: float) -> None:
+            self.later.append(key[0])
+
+    queue = Told()
+    one_at_once = replace(SETTINGS, limits=Limits(total=1, per_organization=1))
+    admission = Admission(mirror, server, queue, one_at_once)
+    await admission.admit()
+    assert (sorted(queue.at_once), queue.later) == ([*ORGANIZATIONS], [])
+    queue.at_once.clear()
+    done = {"conditions": [{"type": "Complete", "status": "True"}]}
+    mirror.remember("Job", a_job("org-a", 3, suspend=False, status=done))
+    await admission.admit()
+    assert admission.waiting.keys() == {("org-c", b.slot_name())}
+    assert (set(queue.at_once), queue.later) == ({"org-b"}, ["org-c"])
+
+
 async def test_one_that_the_api_server_refuses_to_let_go_gives_way_to_the_others(
     mirror: Mirror, queue: WorkQueue[Key]
 ) -> None:
@@ -186,7 +221,7 @@ async def test_one_that_the_api_server_refuses_to_let_go_gives_way_to_the_others
     admission = Admission(mirror, server, queue, SETTINGS, put_off_seconds=60)
     for _ in range(5):
         await admission.admit()
-    assert server.let_go == ["org-a", "org-b", "org-a", "org-c"]
+    assert server.let_go == ["org-a", "org-a", "org-b", "org-c"]
     told = admission.waiting["org-a", b.slot_name()]
     assert told == Waiting("WaitingForSlot", "it could not be let go, which is tried again: time-out")
 

@@ -15,6 +15,7 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
 from eagle_contract.api.names import OPERATOR_MANAGER
 from eagle_operator import metrics
+from eagle_operator.wire import Wire
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _JSON = "application/json"
@@ -103,8 +104,7 @@ def below(config: SingleConfig) -> httpx2.AsyncBaseTransport:
     """The plain transport to that API server."""
     if config.user is None:
         raise ValueError("the kubeconfig names no user")
-    trust = verify_cluster(config.cluster, config.user, config.abs_file)
-    return httpx2.AsyncHTTPTransport(verify=trust)
+    return Wire(verify_cluster(config.cluster, config.user, config.abs_file))
 
 
 def client_over(connection: Connection, config: SingleConfig) -> AsyncClient:

@@ -115,6 +115,15 @@ async def stand(config: SingleConfig, namespace: str) -> AsyncIterator[Stand]:
     for candidate, client in made:
         await candidate.dies()
         await client.close()
+    await _all_is_closed()
+
+
+async def _all_is_closed() -> None:
+    """A request that was given up takes leave of the API server politely, which the loop must live to see."""
+    known = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
+    async with asyncio.timeout(10):
+        while any(transport._sock for transport in list(known.values())):
+            await asyncio.sleep(0.01)
 
 
 def named(namespace: str) -> Object:

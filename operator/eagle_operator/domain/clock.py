@@ -107,9 +107,10 @@ class _Clock:
         """
         status = with_last_slot(self.world, self.world.schedule.status)
         clock = f"{self.resolved.schedule} {self.resolved.time_zone}"
-        reason = self._why_moved(status, clock)
+        before = status.clock or self._cron_jobs_clock() or clock
+        reason = self._why_moved(status, before, clock)
         if reason:
-            passed = self._passed(status, status.clock or clock)
+            passed = self._passed(status, before)
             status = _missed(status, passed, reason)
             if len(passed) == _COUNTED_AT_ONCE:
                 return status, False
@@ -121,8 +122,13 @@ class _Clock:
         moments = [status.not_before, self._cancelled_slot(), self.now.replace(microsecond=0)]
         return max(moment for moment in moments if moment)
 
-    def _why_moved(self, status: TrainingScheduleStatus, clock: str) -> str:
-        if status.clock is not None and status.clock != clock:
+    def _cron_jobs_clock(self) -> str | None:
+        """What the CronJob was made for; a status that was never written, or was lost, does not tell."""
+        spec = self.world.cron_job.get("spec", {}) if self.world.cron_job else {}
+        return f"{spec['schedule']} {spec['timeZone']}" if {"schedule", "timeZone"} <= spec.keys() else None
+
+    def _why_moved(self, status: TrainingScheduleStatus, before: str, clock: str) -> str:
+        if before != clock:
             return "ScheduleChanged"
         was_suspended = bool(self.world.cron_job and self.world.cron_job.get("spec", {}).get("suspend"))
         if was_suspended and not self.resolved.suspend:

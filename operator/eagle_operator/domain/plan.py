@@ -251,7 +251,7 @@ def _version_of(world: World, job: Job) -> Manifest:
 def _before(world: World, status: TrainingScheduleStatus) -> list[Write]:
     """What must be known before the CronJob changes or a slot's Job is deleted."""
     old = world.schedule.status
-    if (status.not_before, status.missed_slots) == (old.not_before, old.missed_slots) and old.clock is not None:
+    if (status.not_before, status.missed_slots) == (old.not_before, old.missed_slots):
         return []
     kept = {"clock": status.clock, "not_before": status.not_before, "missed_slots": status.missed_slots}
     return [SetScheduleStatus(world.schedule, old.model_copy(update=kept))]

@@ -323,6 +323,21 @@ def test_a_new_schedule_has_no_past_to_leave_out() -> None:
     assert (status.not_before, status.clock) == (None, CLOCK)
 
 
+def test_a_new_schedule_is_ready_by_one_status_once_its_cron_job_is_made() -> None:
+    due = decided(b.world(of=b.schedule(TrainingScheduleStatus())))
+    assert b.kinds(due) == ["Apply", "SetScheduleStatus"]
+    ready = b.schedule_status(due).conditions
+    assert [c.status for c in ready if c.type == "Ready"] == ["True"]
+
+
+def test_a_timetable_that_changed_while_its_cron_job_was_all_that_was_written_replays_nothing() -> None:
+    nothing = TrainingScheduleStatus()
+    of = b.schedule(nothing, created=b.SLOT - timedelta(days=1), schedule="0 3 * * 0")
+    due = decided(b.world(of=of, cron_job=cron_job(schedule())))
+    assert b.schedule_status(due).not_before == b.NOW
+    assert created(due) == []
+
+
 def test_resuming_moves_it_and_counts_what_passed_meanwhile() -> None:
     due = decided(at(suspend=True), b.later(days=8))
     status = b.schedule_status(due)

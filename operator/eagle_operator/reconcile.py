@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from eagle_operator import metrics, run_metrics
+from eagle_operator import data_metrics, metrics, run_metrics
 from eagle_operator.activity import Activity
 from eagle_operator.cluster import Cluster, InvalidSpecError, NameTakenError, TransientError
 from eagle_operator.domain.admission import Candidate, Running, decide
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 
 _SETTLED_WITHIN = 12
 """So many looks in a row may each find something to write; more of them is a bug that must not burn the API server."""
-_PLACE_TOLD_AFTER_SECONDS = 10.0
-"""Each end of a run moves all that wait: their places are told now and then, what else changes is told at once."""
+_PLACE_TOLD_AFTER_SECONDS = 15.0, 60.0
+"""Each end of a run moves all that wait: their places are told now and then and not all at once, the rest at once."""
 _CALM_DOWN_SECONDS = 10.0
 _REST_SECONDS = 0.02
 """Between two passes of admission: when much happens at once, one pass takes it all in."""
@@ -69,6 +70,7 @@ class Reconciler:
                 # Once, not with each of its children that goes: it looks through all series.
                 self._shown.discard(key)
                 run_metrics.forget(*key)
+                data_metrics.forget(*key)
             self._admission.wake()
             return
         self._shown.add(key)
@@ -80,6 +82,7 @@ class Reconciler:
             self._queue.add_after(key, _MENDED_ELSEWHERE_SECONDS)
         self._look_again(key, done, now)
         run_metrics.show(world)
+        data_metrics.show(world)
 
     def failed(self, key: Key, error: Exception) -> bool:
         """Log and count what a look raised; True: try again."""
@@ -290,7 +293,7 @@ class Admission:
             if job is None:
                 continue
             if old and new:
-                self._queue.add_after((key[0], job.schedule), _PLACE_TOLD_AFTER_SECONDS)
+                self._queue.add_after((key[0], job.schedule), random.uniform(*_PLACE_TOLD_AFTER_SECONDS))
             else:
                 self._queue.add((key[0], job.schedule))
 

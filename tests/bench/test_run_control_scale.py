@@ -22,8 +22,8 @@ from eagle_contract.api import names
 
 FEW, MANY, VERSIONS_EACH = 1000, 6000, 2
 ORGANIZATIONS = 50
-READY_WITHIN = 3.0
-"""Until all are Ready, in multiples of what `kubectl create` takes for as many bare CronJobs."""
+READY_WITHIN = 1.0
+"""Until all are Ready, in multiples of what kubectl takes for the same writes, one after the other."""
 FEW_MEBIBYTES, MANY_MEBIBYTES = 150, 350
 COLD_START_SECONDS = 60
 """From the start of the process to the first admission, with the many."""
@@ -77,7 +77,7 @@ def without_an_operator(lab: Lab, schedules: list[Object]) -> float:
     return (
         kubectl_create(lab, schedules)
         + _timed(lab, clocks, *apply)
-        + _timed(lab, statuses, *apply, "--subresource", "status")
+        + _timed(lab, statuses, *apply, "--subresource", "status", "--validate=false")
     )
 
 
@@ -169,10 +169,12 @@ def test_a_thousand_schedules_are_ready_soon_and_take_little_memory(
     with capsys.disabled():
         print(f"\n{FEW} schedules of {ORGANIZATIONS} organizations")
         print(f"  kubectl create, bare CronJobs {reference:6.1f} s (the reference); schedules {created:6.1f} s")
-        print(f"  until all are Ready           {seconds:6.1f} s, {seconds / reference:.2f} x (at most {READY_WITHIN})")
-        print(f"  the same writes by kubectl    {floor:6.1f} s, {seconds / floor:.2f} x of them")
+        print(f"  until all are Ready           {seconds:6.1f} s, {seconds / reference:.2f} x the reference")
+        print(
+            f"  the same writes by kubectl    {floor:6.1f} s, {seconds / floor:.2f} x of them (at most {READY_WITHIN})"
+        )
         print(f"  memory idle {idle / MEBIBYTE:.0f} MiB, at most {most / MEBIBYTE:.0f} MiB (at most {FEW_MEBIBYTES})")
-    assert seconds / reference <= READY_WITHIN
+    assert seconds / floor <= READY_WITHIN
     assert most <= FEW_MEBIBYTES * MEBIBYTE
 
 

@@ -68,6 +68,26 @@ RUN_HEARTBEAT = Gauge(
     "eagle_run_heartbeat_timestamp_seconds", "When the attempt under way last told of its progress.", _SCHEDULE
 )
 
+DATA_ISSUES = Gauge(
+    "eagle_data_quality_issues",
+    "What the newest run that came to a model found wrong with its data, by severity; of the five gravest findings.",
+    [*_SCHEDULE, "severity"],
+)
+DATA_WARNED_RUNS = Gauge(
+    "eagle_data_quality_warned_runs",
+    "How many of the newest runs that came to a model had warnings of their data, in a row; of those that are kept.",
+    _SCHEDULE,
+)
+TRAINING_ROWS = Gauge("eagle_training_rows", "Rows that the newest run's model learned from.", _SCHEDULE)
+TRAINING_POSITIVE_ROWS = Gauge(
+    "eagle_training_positive_rows", "Those of eagle_training_rows that are before a failure.", _SCHEDULE
+)
+TRAINING_FAILURES = Gauge("eagle_training_failures", "Failures in the data of the newest run.", _SCHEDULE)
+TRAINING_ASSETS = Gauge("eagle_training_assets", "Assets in the data of the newest run.", _SCHEDULE)
+TRAINING_DATA_END = Gauge(
+    "eagle_training_data_end_timestamp_seconds", "The newest time in the data of the newest run.", _SCHEDULE
+)
+
 
 class QueueMetrics:
     """Counts what the work queue does."""

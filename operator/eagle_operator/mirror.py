@@ -195,6 +195,7 @@ class Mirror:
             pods=tuple(pod for pod in self._of("Pod", key) if isinstance(pod, Pod)),
             deployment=self._deployment(key, parsed),
             service=self._raw("Service", (key[0], names.serving_name(key[1]))),
+            workers_service=self._raw("Service", (key[0], names.workers_name(key[1]))),
             waiting={job.meta.name: waiting[job.meta.key] for job in jobs if job.meta.key in waiting},
             log_tails=self._log_tails.get(key, {}),
         )
@@ -226,7 +227,7 @@ class Mirror:
                 if candidate:
                     queue.candidates.append(candidate)
         for orphans in at_work.values():
-            queue.running += [Running(pod.meta.namespace, pod.schedule) for pod in orphans]
+            queue.running.append(Running(orphans[0].meta.namespace, orphans[0].schedule))
         return queue
 
     def job(self, key: Key) -> Job | None:

@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIServer
 
 import prometheus_client
 
-from eagle_operator import metrics, run_metrics, watches
+from eagle_operator import data_metrics, metrics, run_metrics, watches
 from eagle_operator.cluster import Cluster
 from eagle_operator.connection import Connection, below, client_over, cluster_config
 from eagle_operator.freshness import AnsweringClock, Freshness, OwingMirror
@@ -145,6 +145,7 @@ class Process:
                 await self._lease.lost()
                 self._turn.clear()
                 run_metrics.stand_back()
+                data_metrics.stand_back()
 
     async def _list_anew(self) -> None:
         await self._end("resync")

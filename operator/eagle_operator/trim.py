@@ -70,6 +70,7 @@ def pod(raw: Raw) -> Pod:
     conditions = {c["type"]: c for c in status.get("conditions", [])}
     scheduled = conditions.get("PodScheduled", {})
     deletion = raw["metadata"].get("deletionTimestamp")
+    index = labels.get(names.INDEX_LABEL, "")
     return Pod(
         meta=identity,
         job_uid=identity.owner_uid if identity.owner_kind == "Job" else None,
@@ -86,6 +87,8 @@ def pod(raw: Raw) -> Pod:
         last_exit_message=last.get("message", ""),
         disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True",
         models=_models(raw),
+        index=int(index) if index.isdecimal() else None,
+        ended_at=moment(ended["finishedAt"]) if ended.get("finishedAt") else None,
         deletion_time=moment(deletion) if deletion else None,
     )
 

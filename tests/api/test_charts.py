@@ -14,6 +14,8 @@ from tests.support.api import Api, Object, RefusedError
 from tests.support.cluster import REPOSITORY, CommandError, fresh_namespace, helm, kubectl, unique
 from tests.support.eagle import OPERATOR_CHART, ORGANIZATION_CHART, Installation
 
+from eagle_contract.api import names
+
 ACME = ("--set", "organization=acme")
 SWEPT = ("--set", "sweep.image.reference=trainer:1")
 LABEL = "training.eagle-notifier.io/organization"
@@ -117,6 +119,15 @@ def test_an_own_object_store_leaves_the_embedded_one_out() -> None:
     assert not {item for item in objects if "store" in item}
     objects = kinds(render(ORGANIZATION_CHART, *ACME, "--set", "store.url=s3://bundles/acme"))
     assert not {item for item in objects if "onboarding" in item}
+
+
+def test_trainers_are_asked_by_trainers_of_their_namespace_alone() -> None:
+    policies = [item for item in render(ORGANIZATION_CHART, *ACME) if item["kind"] == "NetworkPolicy"]
+    (policy,) = (item["spec"] for item in policies if item["metadata"]["name"] == "eagle-trainer")
+    (asked,) = policy["ingress"]
+    assert asked["from"] == [{"podSelector": {"matchLabels": {names.NAME_LABEL: "eagle-trainer"}}}]
+    assert [port["port"] for port in asked["ports"]] == [names.WORKERS_PORT, names.LEARNING_PORT]
+    assert {"to": asked["from"], "ports": asked["ports"]} in policy["egress"]
 
 
 def sweep_of(*arguments: str) -> list[Object]:

@@ -80,7 +80,12 @@ def manifest(identity: BundleIdentity = IDENTITY) -> Manifest:
 
 
 def contents(
-    *, identity: BundleIdentity = IDENTITY, model: bytes = b"onnx", answers: Golden | None = None
+    *,
+    identity: BundleIdentity = IDENTITY,
+    model: bytes = b"onnx",
+    answers: Golden | None = None,
+    judged: bytes | None = b"judged onnx",
 ) -> BundleContents:
     """What is to be published."""
-    return BundleContents(manifest(identity), model, answers or golden(), b"<!doctype html><title>card</title>")
+    card = b"<!doctype html><title>card</title>"
+    return BundleContents(manifest(identity), model, answers or golden(), card, judged)

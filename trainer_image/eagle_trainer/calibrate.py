@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eagle_trainer.series import Floats
+from eagle_trainer.series import Floats, Integers
 
 _STEPS = 100
 
@@ -60,6 +60,19 @@ def platt(margin: Floats, target: Floats) -> Calibration:
             break
         loss = tried
     return Calibration(slope, offset, True) if slope > 0 else Calibration()
+
+
+def crossfit(margin: Floats, target: Floats, fold: Integers) -> Floats:
+    """Probabilities [N] of margins that were scored out of fold, each calibrated on the other folds alone.
+
+    What is judged has so not been seen by its calibration either. `fold` [N] says which fold a margin belongs to.
+    """
+    probability = np.empty(len(margin))
+    for code in np.unique(fold):
+        own = fold == code
+        found = platt(margin[~own], target[~own])
+        probability[own] = sigmoid(found.slope * margin[own] + found.offset)
+    return probability
 
 
 def _loss(margin: Floats, target: Floats, slope: float, offset: float) -> float:

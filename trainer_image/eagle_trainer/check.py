@@ -1,87 +1,69 @@
-"""What is wrong with the data, column by column, before anything is learned from it."""
+"""What is wrong with the data, column by column, before anything is learned from it.
 
-from dataclasses import dataclass
-from typing import Literal
+A finding is told, and the training goes on, unless a model of such data would be no model of the plant: then it is an
+Error, and its advice is the sentence with which the run ends.
+"""
 
 import numpy as np
 
+from eagle_trainer.check_rows import of_assets, of_attributes, of_rows, of_strangers
+from eagle_trainer.check_sensors import MISSING_WARNING, of_sensor
 from eagle_trainer.errors import InsufficientData
-from eagle_trainer.series import SECOND, Series, Telemetry
+from eagle_trainer.issue import Issue, Severity, counted, sorted_issues
+from eagle_trainer.series import Attributes, Series, Strangers, Telemetry
 
-Severity = Literal["Info", "Warning", "Error"]
-_STUCK_SHARE = 0.999
-_MISSING_SHARE = 0.5
-_OUTLIER_Z = 12.0
-_MOST_ISSUES = 20
+__all__ = ["Issue", "findings", "refuse_errors"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Issue:
-    """One finding; `count` in rows."""
-
-    column: str
-    issue: str
-    severity: Severity
-    count: int
-
-
-def findings(telemetry: Telemetry, series: Series) -> tuple[Issue, ...]:
-    """All findings, the gravest first, at most 20."""
-    issues = [*_of_rows(telemetry, series)]
-    for position, sensor in enumerate(telemetry.sensors):
-        issues += _of_sensor(sensor, telemetry.values[:, position])
-    order = {"Error": 0, "Warning": 1, "Info": 2}
-    return tuple(sorted(issues, key=lambda issue: (order[issue.severity], -issue.count, issue.column))[:_MOST_ISSUES])
-
-
-def refuse_errors(issues: tuple[Issue, ...], rows: int) -> None:
-    """Raises InsufficientData for the first Error."""
-    for issue in issues:
-        if issue.severity == "Error":
-            raise InsufficientData(
-                f"the column of sensor {issue.column!r} has no usable value in {rows} rows ({issue.issue});"
-                " mend the data or take it out of source.continuousColumns"
-            )
+def findings(
+    telemetry: Telemetry,
+    series: Series,
+    *,
+    label_column: str | None = None,
+    strangers: tuple[Strangers, ...] = (),
+    attributes: Attributes | None = None,
+    window_length: int = 1,
+    until: int | None = None,
+) -> tuple[Issue, ...]:
+    """All findings, the gravest first, at most 100. `until` (microseconds) is the moment of the training."""
+    issues = of_rows(telemetry, series, until=until) + of_assets(series, window_length=window_length)
+    issues += of_strangers(strangers, telemetry.assets)
+    if attributes is not None:
+        issues += of_attributes(attributes)
+    moving = 0
+    for position, sensor in enumerate(series.sensors):
+        found = of_sensor(sensor, np.ascontiguousarray(series.values[:, position]), series)
+        moving += not any(issue.issue in ("Empty", "Stuck") for issue in found)
+        issues += found
+    if not moving:
+        issues.append(_nothing_moves(series))
+    if series.label is not None and label_column is not None:
+        issues += _of_label(label_column, series)
+    return sorted_issues(issues)
 
 
-def _of_rows(telemetry: Telemetry, series: Series) -> list[Issue]:
-    order = np.lexsort((telemetry.time, telemetry.asset))
-    time, asset = telemetry.time[order], telemetry.asset[order]
-    same = asset[1:] == asset[:-1]
-    repeated = int(np.count_nonzero(same & (time[1:] == time[:-1])))
-    unordered = int(np.count_nonzero((telemetry.asset[1:] == telemetry.asset[:-1]) & (np.diff(telemetry.time) < 0)))
-    gaps = int(np.count_nonzero(same & (np.diff(time) > 1.5 * series.period_seconds * SECOND)))
-    found = []
-    if repeated:
-        found.append(Issue(column="time", issue="DuplicateRows", severity="Warning", count=repeated))
-    if gaps:
-        found.append(Issue(column="time", issue="Gaps", severity="Info", count=gaps))
-    if unordered:
-        found.append(Issue(column="time", issue="OutOfOrder", severity="Info", count=unordered))
-    return found
+def refuse_errors(issues: tuple[Issue, ...]) -> None:
+    """Raises InsufficientData with the advice of the first Error, and with the other columns that have one."""
+    errors = [issue for issue in issues if issue.severity == "Error"]
+    if errors:
+        others = sorted({issue.column for issue in errors} - {errors[0].column})
+        more = f" (and the same for {', '.join(others[:5])})" if others else ""
+        raise InsufficientData(errors[0].advice + more)
 
 
-def _of_sensor(sensor: str, values: np.ndarray) -> list[Issue]:
-    finite = np.isfinite(values)
-    missing = int(np.count_nonzero(np.isnan(values)))
-    infinite = len(values) - missing - int(np.count_nonzero(finite))
-    known = values[finite]
-    if not len(known):
-        return [Issue(column=sensor, issue="Empty", severity="Error", count=len(values))]
-    found = []
-    if missing:
-        grave: Severity = "Warning" if missing > _MISSING_SHARE * len(values) else "Info"
-        found.append(Issue(column=sensor, issue="Missing", severity=grave, count=missing))
-    if infinite:
-        found.append(Issue(column=sensor, issue="NotFinite", severity="Warning", count=infinite))
-    median = np.median(known)
-    usual = int(np.count_nonzero(known == median))
-    if usual >= _STUCK_SHARE * len(known):
-        found.append(Issue(column=sensor, issue="Stuck", severity="Warning", count=usual))
-        return found
-    spread = 1.4826 * np.median(np.abs(known - median))
-    if spread > 0:
-        outliers = int(np.count_nonzero(np.abs(known - median) > _OUTLIER_Z * spread))
-        if outliers:
-            found.append(Issue(column=sensor, issue="Outliers", severity="Info", count=outliers))
-    return found
+def _nothing_moves(series: Series) -> Issue:
+    advice = (
+        f"none of the sensors ({', '.join(series.sensors[:5])}) ever changes in {int(series.observed.sum())} samples,"
+        " so there is nothing to learn from; check source.telemetry and source.continuousColumns"
+    )
+    return Issue(
+        column=series.sensors[0], issue="NothingMoves", severity="Error", count=len(series.sensors), advice=advice
+    )
+
+
+def _of_label(column: str, series: Series) -> list[Issue]:
+    assert series.label is not None  # The caller has looked.
+    rows = int(np.count_nonzero(series.observed))
+    missing = rows - int(np.count_nonzero(~np.isnan(series.label)))
+    grave: Severity = "Warning" if missing >= MISSING_WARNING * rows else "Info"
+    return [counted(column, "Missing", grave, missing, rows)] if missing else []

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from eagle_trainer.errors import InvalidConfiguration
 from eagle_trainer.series import SECOND, Attributes, Events, Extracted, Floats, Integers
 
 MOST_KINDS = 16
@@ -50,7 +51,10 @@ class ContextColumn:
 
 
 def context_columns(data: Extracted) -> tuple[ContextColumn, ...]:
-    """All columns of the context: per event table and kind, then the attributes."""
+    """All columns of the context: per event table and kind, then the attributes.
+
+    Raises InvalidConfiguration where two would have the same name.
+    """
     columns: list[ContextColumn] = []
     for table in data.events:
         for kind in _frequent_kinds(table):
@@ -61,6 +65,7 @@ def context_columns(data: Extracted) -> tuple[ContextColumn, ...]:
             columns.append(
                 ContextColumn(name=f"attribute_{name}", source=name, statistic="attribute", categories=known)
             )
+    _refuse_same_names(columns)
     return tuple(columns)
 
 
@@ -80,6 +85,18 @@ def context_values(
         else:
             values[:, position] = _event_values(column, events[column.source], asset, time)
     return values
+
+
+def _refuse_same_names(columns: list[ContextColumn]) -> None:
+    """`error` with the kind `pump_hot` and `error_pump` with the kind `hot` cannot be told apart by their names."""
+    known: dict[str, ContextColumn] = {}
+    for column in columns:
+        other = known.setdefault(column.name, column)
+        if other is not column:
+            raise InvalidConfiguration(
+                f"source.events {other.source!r} (kind {other.kind!r}) and {column.source!r} (kind {column.kind!r})"
+                f" would both have a column {column.name!r}; give one of them another name"
+            )
 
 
 def _frequent_kinds(table: Events) -> list[str]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from eagle_contract.api import Resolved, TrainingScheduleSpec
 from eagle_trainer import check
-from eagle_trainer.context import ContextColumn, context_columns, context_values
+from eagle_trainer.context import ContextColumn, context_columns
+from eagle_trainer.context_rows import ContextRows
 from eagle_trainer.errors import InsufficientData, InvalidConfiguration
 from eagle_trainer.features import FeatureBlocks, Windows
 from eagle_trainer.labels import complete_rows, label_by_column, label_by_failures
@@ -14,6 +15,9 @@ from eagle_trainer.plan import FeaturePlan
 from eagle_trainer.progress import Stopwatch
 from eagle_trainer.resample import resample
 from eagle_trainer.series import SECOND, Extracted, LabelEvents, Samples, Series
+
+MOST_WINDOW_VALUES = 1_000_000
+"""Samples times sensors of a window. A client sends them for each answer, and in training each row takes so much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +58,22 @@ def prepare(
         series = resample(data.telemetry, period_seconds=plan.period_seconds, longest_gap=plan.window_length)
         facts |= {"rows": len(series.time), "assets": len(series.assets)}
     with watch.step("check") as facts:
-        issues = check.findings(data.telemetry, series)
+        issues = check.findings(
+            data.telemetry,
+            series,
+            label_column=spec.label.column,
+            strangers=data.strangers,
+            attributes=data.attributes,
+            window_length=plan.window_length,
+            until=known_until,
+        )
         facts |= {"issues": len(issues)}
-        check.refuse_errors(issues, len(data.telemetry.time))
+        check.refuse_errors(issues)
     with watch.step("label") as facts:
         samples, events = _labelled(series, data, spec, resolved, plan, known_until)
         _refuse_one_class(samples, spec)
         facts |= {"samples": len(samples), "positives": int(samples.target.sum())}
-        context = context_values(
+        context = ContextRows(
             columns, {table.name: table for table in data.events}, data.attributes, samples.asset, samples.time
         )
         windows = Windows(series, samples, context, plan.window_length)
@@ -78,7 +90,10 @@ def prepare(
 
 
 def feature_plan(spec: TrainingScheduleSpec, resolved: Resolved, columns: tuple[ContextColumn, ...]) -> FeaturePlan:
-    """The features of the schedule. Raises InvalidConfiguration for a lag that is no multiple of the period."""
+    """The features of the schedule.
+
+    Raises InvalidConfiguration for a lag that is no multiple of the period, and for windows that nobody could send.
+    """
     period = spec.source.telemetry.sample_period_seconds
     uneven = [lag for lag in resolved.lag_seconds if lag % period]
     if uneven:
@@ -86,14 +101,23 @@ def feature_plan(spec: TrainingScheduleSpec, resolved: Resolved, columns: tuple[
             f"features.lagSeconds must be multiples of source.telemetry.samplePeriodSeconds ({period}),"
             f" which {uneven[0]} is not"
         )
-    return FeaturePlan(
+    plan = FeaturePlan(
         sensors=resolved.sensors,
         period_seconds=period,
         lags=tuple(lag // period for lag in resolved.lag_seconds),
         windows=resolved.rolling_windows,
         missing=resolved.missing,
         context=tuple(column.name for column in columns),
+        categorical=tuple(column.name for column in columns if column.categories is not None),
     )
+    values = plan.window_length * len(plan.sensors)
+    if values > MOST_WINDOW_VALUES:
+        raise InvalidConfiguration(
+            f"features.lagSeconds and features.rollingWindows reach {plan.window_length} samples of {period} s back,"
+            f" with {len(plan.sensors)} sensors {values:,} values for one answer, of at most {MOST_WINDOW_VALUES:,};"
+            " shorten them, name fewer sensors in features.include, or raise source.telemetry.samplePeriodSeconds"
+        )
+    return plan
 
 
 def _labelled(
@@ -116,7 +140,7 @@ def _labelled(
         data.failure_time,
         horizon_seconds=spec.label.horizon_seconds,
         recovery_seconds=resolved.recovery_seconds,
-        known_until=known_until,
+        known_until=known_until if data.failures_known_until is None else data.failures_known_until,
     )
 
 

@@ -43,6 +43,12 @@ class StoreFailed(TrainingEnded):
     exit_code = TrainerExit.STORE_UNAVAILABLE
 
 
+class WorkerLost(TrainingEnded):
+    """Another worker of the same training is gone: what became of it is said there, and this one is made anew."""
+
+    exit_code = TrainerExit.WORKER_LOST
+
+
 class Terminated(TrainingEnded):
     """Kubernetes (or the person at the terminal) asked the program to end."""
 

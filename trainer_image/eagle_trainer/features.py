@@ -12,9 +12,10 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
+from eagle_trainer.context_rows import ContextRows
 from eagle_trainer.graph import feature_graph
 from eagle_trainer.plan import FeaturePlan
-from eagle_trainer.series import Floats, Integers, Samples, Series
+from eagle_trainer.series import Flags, Floats, Integers, Samples, Series
 
 _BLOCK_BYTES = 8_000_000
 _KEPT_BYTES = 160_000_000
@@ -34,7 +35,7 @@ def session(model: onnx.ModelProto | bytes, threads: int = 1) -> ort.InferenceSe
 class Windows:
     """The model's inputs of any sample: `window` [B,T,S] and `context` [B,C]."""
 
-    def __init__(self, series: Series, samples: Samples, context: Floats, window_length: int) -> None:
+    def __init__(self, series: Series, samples: Samples, context: Floats | ContextRows, window_length: int) -> None:
         self._values = series.values
         self._row = samples.row
         self._context = context
@@ -59,9 +60,11 @@ class FeatureBlocks:
         self._windows = windows
         self._session = session(feature_graph(plan), threads)
         row_bytes = 8 * plan.window_length * len(plan.sensors) * (1 + len(plan.windows))
-        self.block_rows = int(np.clip(_BLOCK_BYTES // row_bytes, 16, 8192))
-        self._keeps = len(windows) * len(plan.names) * 8 <= kept_bytes
-        self._blocks: dict[int, Floats] = {}
+        self.block_rows = int(np.clip(_BLOCK_BYTES // row_bytes, 1, 8192))
+        size = len(windows), len(plan.names)
+        # One piece of memory: many small ones between the graph's own would keep the heap from shrinking.
+        self._kept: Floats | None = np.empty(size) if size[0] * size[1] * 8 <= kept_bytes else None
+        self._known: Flags = np.zeros(-(-len(windows) // self.block_rows), bool)
 
     @property
     def rows(self) -> int:
@@ -69,21 +72,27 @@ class FeatureBlocks:
 
     def block(self, index: int) -> Floats:
         """The features of rows index * block_rows and following."""
-        if index not in self._blocks:
-            start = index * self.block_rows
-            feed = self._windows.take(slice(start, start + self.block_rows))
-            if not self._keeps:
-                self._blocks.clear()
-            self._blocks[index] = self._session.run(None, feed)[0]
-        return self._blocks[index]
+        place = slice(index * self.block_rows, (index + 1) * self.block_rows)
+        if self._kept is None:
+            return self._computed(place)
+        if not self._known[index]:
+            self._kept[place] = self._computed(place)
+            self._known[index] = True
+        return self._kept[place]
 
     def chosen(self, rows: Integers) -> Iterator[tuple[slice, Floats]]:
         """The features of sorted rows, block by block, with their place among the chosen."""
+        if self._kept is None:
+            # Of the blocks perhaps a few rows only are wanted.
+            for start in range(0, len(rows), self.block_rows):
+                place = slice(start, min(start + self.block_rows, len(rows)))
+                yield place, self._computed(rows[place])
+            return
         owner = rows // self.block_rows
-        edges = np.flatnonzero(np.diff(owner, prepend=-1, append=-1))
-        for start, end in pairwise(edges):
-            index = int(owner[start])
-            yield slice(int(start), int(end)), self.block(index)[rows[start:end] - index * self.block_rows]
+        edges = np.flatnonzero(np.diff(owner, prepend=-1, append=-1)).tolist()
+        for first, end in pairwise(edges):
+            index = int(owner[first])
+            yield slice(first, end), self.block(index)[rows[first:end] - index * self.block_rows]
 
     def matrix(self, rows: Integers) -> Floats:
         """All features of the chosen rows at once; for few rows."""
@@ -92,6 +101,9 @@ class FeatureBlocks:
             matrix[place] = block
         return matrix
 
+    def _computed(self, rows: Integers | slice) -> Floats:
+        return np.asarray(self._session.run(None, self._windows.take(rows))[0])
+
 
 class RowSequence(lgb.Sequence):
     """Sorted rows of the features as LightGBM reads them: a sample one by one, then everything in batches."""
@@ -99,6 +111,8 @@ class RowSequence(lgb.Sequence):
     def __init__(self, blocks: FeatureBlocks, rows: Integers) -> None:
         self._blocks = blocks
         self._rows = rows
+        self._batch: Floats = np.zeros((0, 0))
+        self._position = -1
         self.batch_size = blocks.block_rows
 
     def __len__(self) -> int:
@@ -109,5 +123,10 @@ class RowSequence(lgb.Sequence):
             return self._blocks.matrix(self._rows[index])
         if isinstance(index, list):
             return self._blocks.matrix(self._rows[np.asarray(index)])
-        row = int(self._rows[index])
-        return np.asarray(self._blocks.block(row // self._blocks.block_rows)[row % self._blocks.block_rows])
+        position, row = divmod(index, self.batch_size)
+        if position != self._position:
+            start = position * self.batch_size
+            self._batch = self._blocks.matrix(self._rows[start : start + self.batch_size])
+            self._position = position
+        # A copy: LightGBM keeps the rows of its sample, and a view would keep the whole batch.
+        return np.array(self._batch[row])

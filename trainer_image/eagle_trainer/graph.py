@@ -6,8 +6,9 @@ are used on purpose: with one row a request is dominated by the cost per node. E
 nothing in the sums), all means by one matrix product, deviations in two passes by one ReduceL2.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,18 +46,21 @@ class GraphBuilder:
 def feature_graph(plan: FeaturePlan) -> onnx.ModelProto:
     """The feature part alone: `window` [B,T,S] and, if any, `context` [B,C] to `features` [B,F], all double."""
     builder = GraphBuilder()
-    _features(builder, plan, output="features")
-    return _model(builder, _inputs(plan), [_value("features", DOUBLE, ["B", len(plan.names)])], "eagle-features", {})
+    features = _features(builder, plan)
+    builder.add("Gather", features, builder.constant(_columns(plan), np.int64), axis=1, output="features")
+    return finished_model(
+        builder, _inputs(plan), [tensor("features", DOUBLE, ["B", len(plan.names)])], "eagle-features", {}
+    )
 
 
 def tree_graph(trees: TreeTable, features: int) -> onnx.ModelProto:
     """The trees alone: `features` [B,F] to `margin` [B,1]; for proofs and for measuring."""
     builder = GraphBuilder()
     builder.nodes.append(tree_node(trees, "features", "margin"))
-    return _model(
+    return finished_model(
         builder,
-        [_value("features", DOUBLE, ["B", features])],
-        [_value("margin", DOUBLE, ["B", 1])],
+        [tensor("features", DOUBLE, ["B", features])],
+        [tensor("margin", DOUBLE, ["B", 1])],
         "eagle-trees",
         {},
     )
@@ -71,18 +75,17 @@ def model_graph(
     `alarm` [B] (probability >= failure_probability) and `confident` [B] (max(p, 1 - p) >= confidence).
     """
     builder = GraphBuilder()
-    features = _features(builder, plan)
-    builder.nodes.append(tree_node(trees, features, "margin"))
+    features, columns = _features(builder, plan), _columns(plan)
+    placed = replace(trees, features=[columns[feature] for feature in trees.features])
+    builder.nodes.append(tree_node(placed, features, "margin"))
     margin = builder.add("Squeeze", "margin", builder.constant([1], np.int64))
     probability = builder.add("Sigmoid", margin, output="failure_probability")
     builder.add("GreaterOrEqual", probability, builder.constant(failure_probability), output="alarm")
-    other = builder.add("Sub", builder.constant(1.0), probability)
-    surest = builder.add("Max", probability, other)
-    builder.add("GreaterOrEqual", surest, builder.constant(confidence), output="confident")
+    add_confident(builder, probability, confidence)
     outputs = [
-        _value("failure_probability", DOUBLE, ["B"]),
-        _value("alarm", TensorProto.BOOL, ["B"]),
-        _value("confident", TensorProto.BOOL, ["B"]),
+        tensor("failure_probability", DOUBLE, ["B"]),
+        tensor("alarm", TensorProto.BOOL, ["B"]),
+        tensor("confident", TensorProto.BOOL, ["B"]),
     ]
     metadata = {
         "sensors": ",".join(plan.sensors),
@@ -90,11 +93,12 @@ def model_graph(
         "sample_period_seconds": str(plan.period_seconds),
         "context": ",".join(plan.context),
     }
-    return _model(builder, _inputs(plan), outputs, "eagle-model", metadata)
+    return finished_model(builder, _inputs(plan), outputs, "eagle-model", metadata)
 
 
 def tree_node(trees: TreeTable, features: str, output: str) -> Any:
-    """A TreeEnsemble node: the sum of the trees' leaves, split by `value <= threshold`."""
+    """A TreeEnsemble node: the sum of the trees' leaves."""
+    sets = {"membership_values": numpy_helper.from_array(np.array(trees.membership))} if trees.members else {}
     return helper.make_node(
         "TreeEnsemble",
         [features],
@@ -105,7 +109,7 @@ def tree_node(trees: TreeTable, features: str, output: str) -> Any:
         post_transform=0,
         tree_roots=trees.roots,
         nodes_featureids=trees.features,
-        nodes_modes=numpy_helper.from_array(np.zeros(len(trees.features), np.uint8)),
+        nodes_modes=numpy_helper.from_array(np.array(trees.modes, np.uint8)),
         nodes_splits=numpy_helper.from_array(np.array(trees.thresholds, np.float64)),
         nodes_truenodeids=trees.true_nodes,
         nodes_falsenodeids=trees.false_nodes,
@@ -114,32 +118,54 @@ def tree_node(trees: TreeTable, features: str, output: str) -> Any:
         nodes_missing_value_tracks_true=trees.missing_true,
         leaf_targetids=[0] * len(trees.weights),
         leaf_weights=numpy_helper.from_array(np.array(trees.weights, np.float64)),
+        **sets,
     )
 
 
-def _features(builder: GraphBuilder, plan: FeaturePlan, output: str | None = None) -> str:
+def _features(builder: GraphBuilder, plan: FeaturePlan) -> str:
+    """[B,F] with the columns in the order that costs the fewest nodes; `_columns` says which feature stands where."""
     window = _finite(builder, "window")
     newest = plan.window_length - 1
-    parts = [
-        builder.add("Gather", window, builder.constant([newest - lag for lag in (0, *plan.lags)], np.int64), axis=1)
-    ]
+    lagged = [[newest - lag] for lag in (0, *plan.lags)]
+    parts = [builder.add("Gather", window, builder.constant(lagged, np.int64), axis=1)]
     if plan.windows:
         taken = _taken_windows(builder, plan, window)
-        rolled = _skipping(builder, plan, taken) if plan.missing == "Skip" else _propagating(builder, plan, taken)
-        shape = [0, len(plan.windows) * len(STATISTICS), len(plan.sensors)]
-        parts.append(builder.add("Reshape", rolled, builder.constant(shape, np.int64)))
+        parts += _skipping(builder, plan, taken) if plan.missing == "Skip" else _propagating(builder, plan, taken)
     joined = builder.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
     width = len(plan.names) - len(plan.context)
-    last = output if not plan.context else None
-    flat = builder.add("Reshape", joined, builder.constant([0, width], np.int64), output=last)
-    if not plan.context:
-        return flat
-    return builder.add("Concat", flat, _finite(builder, "context"), axis=1, output=output)
+    flat = builder.add("Reshape", joined, builder.constant([0, width], np.int64))
+    return builder.add("Concat", flat, _finite(builder, "context"), axis=1) if plan.context else flat
+
+
+def _columns(plan: FeaturePlan) -> list[int]:
+    """Where each of the plan's features stands in the graph: there a statistic of all windows stands together."""
+    sensors, windows = len(plan.sensors), len(plan.windows)
+    first = (1 + len(plan.lags)) * sensors
+    rolled = [
+        first + (statistic * windows + window) * sensors + sensor
+        for window in range(windows)
+        for statistic in range(len(STATISTICS))
+        for sensor in range(sensors)
+    ]
+    return [*range(first), *rolled, *range(first + len(rolled), len(plan.names))]
 
 
 def _finite(builder: GraphBuilder, tensor: str) -> str:
-    """An infinite input is a missing one."""
-    return builder.add("Where", builder.add("IsInf", tensor), builder.constant(np.nan), tensor)
+    """An infinite input is a missing one: x - x is 0, or NaN where x is infinite or NaN."""
+    return builder.add("Add", tensor, builder.add("Sub", tensor, tensor))
+
+
+def add_confident(builder: GraphBuilder, probability: str, confidence: float) -> None:
+    """The output `confident` [B], max(p, 1 - p) >= confidence to the last bit, by one node less than that has.
+
+    Below the confidence, p is what remains of it, and small enough where 1 - p comes to the confidence, be it by
+    rounding. From the confidence on, what remains is at most 1 - confidence, which is always small enough.
+    """
+    least = max(confidence, 0.5)
+    tie = (1.0 - least) + 2.0**-54
+    most = tie if 1.0 - tie >= least else math.nextafter(tie, 0.0)
+    remainder = builder.add("Mod", probability, builder.constant(least), fmod=1)
+    builder.add("LessOrEqual", remainder, builder.constant(most), output="confident")
 
 
 def _taken_windows(builder: GraphBuilder, plan: FeaturePlan, window: str) -> str:
@@ -158,30 +184,25 @@ def _membership(plan: FeaturePlan) -> npt.NDArray[np.float64]:
     return np.array([[0.0] * (longest - w) + [1.0] * w for w in plan.windows])
 
 
-def _propagating(builder: GraphBuilder, plan: FeaturePlan, taken: str) -> str:
-    """[B,K,4,S]: a missing sample makes all statistics of its windows missing."""
+def _propagating(builder: GraphBuilder, plan: FeaturePlan, taken: str) -> list[str]:
+    """Each statistic [B,K,1,S]: a missing sample makes all of its windows missing."""
     member, sizes = _membership(plan), np.array(plan.windows, float)[:, None]
     axis = builder.constant([2], np.int64)
     mean = builder.add("MatMul", builder.constant((member / sizes)[:, None, :]), taken)
     weight = builder.constant((member / np.sqrt(sizes - 1.0))[:, :, None])
     deviation = builder.add("Mul", builder.add("Sub", taken, mean), weight)
     std = builder.add("ReduceL2", deviation, axis, keepdims=1)
-    low = builder.add("ReduceMin", taken, axis, keepdims=1)
-    high = builder.add("ReduceMax", taken, axis, keepdims=1)
-    # ReduceMin and ReduceMax see a NaN only at some positions: mean - mean is 0, or NaN where any member is NaN.
-    zero = builder.add("Sub", mean, mean)
-    extremes = builder.add("Add", builder.add("Concat", low, high, axis=2), zero)
-    return builder.add("Concat", mean, std, extremes, axis=2)
+    return [mean, std, *_extremes(builder, taken, taken, mean)]
 
 
-def _skipping(builder: GraphBuilder, plan: FeaturePlan, taken: str) -> str:
-    """[B,K,4,S]: missing samples are left out; missing only where none (for std: less than two) is left."""
+def _skipping(builder: GraphBuilder, plan: FeaturePlan, taken: str) -> list[str]:
+    """Each statistic [B,K,1,S]: missing samples are left out; missing where none (for std: less than two) is left."""
     axis = builder.constant([2], np.int64)
     missing = builder.add("IsNaN", taken)
-    valid = builder.add("Cast", builder.add("Not", missing), to=DOUBLE)
-    counted = builder.add("Mul", valid, builder.constant(_membership(plan)[:, :, None]))
+    nothing = builder.constant(0.0)
+    counted = builder.add("Where", missing, nothing, builder.constant(_membership(plan)[:, :, None]))
     count = builder.add("ReduceSum", counted, axis, keepdims=1)
-    filled = builder.add("Where", missing, builder.constant(0.0), taken)
+    filled = builder.add("Where", missing, nothing, taken)
     total = builder.add("ReduceSum", builder.add("Mul", filled, counted), axis, keepdims=1)
     mean = builder.add("Div", total, count)
     deviation = builder.add("Mul", builder.add("Sub", filled, mean), counted)
@@ -189,27 +210,34 @@ def _skipping(builder: GraphBuilder, plan: FeaturePlan, taken: str) -> str:
     std = builder.add("Sqrt", builder.add("Div", squares, builder.add("Sub", count, builder.constant(1.0))))
     lowest = builder.add("Where", missing, builder.constant(np.inf), taken)
     highest = builder.add("Where", missing, builder.constant(-np.inf), taken)
+    return [mean, std, *_extremes(builder, lowest, highest, mean)]
+
+
+def _extremes(builder: GraphBuilder, lowest: str, highest: str, mean: str) -> list[str]:
+    """Minimum and maximum [B,K,1,S], missing where the mean is: the reductions see a NaN only at some positions."""
+    axis = builder.constant([2], np.int64)
+    zero = builder.add("Sub", mean, mean)
     low = builder.add("ReduceMin", lowest, axis, keepdims=1)
     high = builder.add("ReduceMax", highest, axis, keepdims=1)
-    zero = builder.add("Sub", mean, mean)
-    extremes = builder.add("Add", builder.add("Concat", low, high, axis=2), zero)
-    return builder.add("Concat", mean, std, extremes, axis=2)
+    return [builder.add("Add", low, zero), builder.add("Add", high, zero)]
 
 
-def _value(name: str, kind: int, shape: Sequence[str | int]) -> Any:
+def tensor(name: str, kind: int, shape: Sequence[str | int]) -> Any:
+    """An input or output of a graph."""
     return helper.make_tensor_value_info(name, kind, list(shape))
 
 
 def _inputs(plan: FeaturePlan) -> list[Any]:
-    inputs = [_value("window", DOUBLE, ["B", plan.window_length, len(plan.sensors)])]
+    inputs = [tensor("window", DOUBLE, ["B", plan.window_length, len(plan.sensors)])]
     if plan.context:
-        inputs.append(_value("context", DOUBLE, ["B", len(plan.context)]))
+        inputs.append(tensor("context", DOUBLE, ["B", len(plan.context)]))
     return inputs
 
 
-def _model(
+def finished_model(
     builder: GraphBuilder, inputs: list[Any], outputs: list[Any], name: str, metadata: Mapping[str, str]
 ) -> onnx.ModelProto:
+    """The checked model of what a builder has collected."""
     graph = helper.make_graph(builder.nodes, name, inputs, outputs, builder.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="eagle")

@@ -19,6 +19,8 @@ from eagle_trainer.progress import Stopwatch
 from eagle_trainer.publishing import Destination, Run, publish_trained, result_of
 from eagle_trainer.reporter import Api, Heartbeat, Order, result_status
 from eagle_trainer.sources.database import Database
+from eagle_trainer.team.alone import Team
+from eagle_trainer.team.place import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Pod:
     version: str
     attempt: int
     source_uri: str
+    source_authority: str | None
+    """The certificate that the database's own must be signed by, as PEM text; None: as `source_uri` says."""
     store_url: str
     image: str
 
@@ -52,13 +56,27 @@ class Pod:
             version=version,
             attempt=_attempt(value("EAGLE_JOB_NAME"), version),
             source_uri=value("EAGLE_SOURCE_URI"),
+            source_authority=environment.get("EAGLE_SOURCE_CA") or None,
             store_url=value("EAGLE_STORE_URL"),
             image=environment.get("EAGLE_TRAINER_IMAGE", ""),
         )
 
+    def database(self) -> Database:
+        """The source, not connected to yet. Raises InvalidConfiguration."""
+        return Database(self.source_uri, authority=self.source_authority)
+
 
 def run(environment: Mapping[str, str] = os.environ) -> None:
-    """Train and report. Raises TrainingEnded in one of its kinds."""
+    """Train and report, or help the worker that does. Raises TrainingEnded in one of its kinds."""
+    place = Place.from_environment(environment)
+    if place.worker:
+        place.help_out(machine.cpu_limit())
+        return
+    with place.team() as team:
+        _train(environment, team)
+
+
+def _train(environment: Mapping[str, str], team: Team) -> None:
     pod = Pod.from_environment(environment)
     config.load_incluster_config()  # type: ignore[no-untyped-call]
     api = Api(client.ApiClient(), pod.namespace)
@@ -66,8 +84,8 @@ def run(environment: Mapping[str, str] = os.environ) -> None:
     heartbeat = Heartbeat(api, order.name)
     watch = Stopwatch((JsonLog(), heartbeat))
     destination = _destination(pod, environment)
-    task = _task(order, destination)
-    source = Database(pod.source_uri)
+    task = _task(order, destination, team)
+    source = pod.database()
     try:
         with heartbeat.beating():
             trained = train(source, task, watch)
@@ -108,13 +126,14 @@ def _destination(pod: Pod, environment: Mapping[str, str]) -> Destination:
         raise StoreFailed(str(error)) from error
 
 
-def _task(order: Order, destination: Destination) -> Task:
+def _task(order: Order, destination: Destination, team: Team) -> Task:
     return Task(
         spec=order.schedule.spec,
         resolved=resolve(order.schedule.spec, order=order.version.spec),
         now=datetime.now(UTC),
         threads=machine.cpu_limit(),
         champion=_champion(order, destination),
+        team=team,
     )
 
 

@@ -34,11 +34,13 @@ def label_by_failures(
     horizon, recovery = horizon_seconds * SECOND, recovery_seconds * SECOND
     target = np.full(len(rows), np.nan)
     asset, time = series.asset[rows], series.time[rows]
+    codes = np.arange(len(series.assets) + 1)
+    first, everything = np.searchsorted(asset, codes), np.searchsorted(series.asset, codes)
     for code in range(len(series.assets)):
-        mine = np.flatnonzero(asset == code)
+        mine = slice(first[code], first[code + 1])
         failures = failure_time[failure_asset == code]
-        if len(mine):
-            data_end = int(series.time[series.asset == code].max())
+        if first[code] < first[code + 1]:
+            data_end = int(series.time[everything[code + 1] - 1])
             end = min(data_end, known_until)
             target[mine] = _targets(time[mine], failures, horizon, recovery, end, data_end)
     known = np.flatnonzero(~np.isnan(target))
@@ -96,8 +98,9 @@ def _with_samples(events: LabelEvents, samples: Samples) -> LabelEvents:
     """Only the events that have at least one positive sample: others can be neither learned nor caught."""
     keep = np.zeros(len(events.start), bool)
     for i in range(len(keep)):
-        mine = (samples.asset == events.asset[i]) & (samples.time >= events.start[i]) & (samples.time < events.end[i])
-        keep[i] = bool(mine.any())
+        time = samples.time[slice(*np.searchsorted(samples.asset, [events.asset[i], events.asset[i] + 1]))]
+        start, end = np.searchsorted(time, [events.start[i], events.end[i]])
+        keep[i] = bool(start < end)
     return LabelEvents(
         asset=events.asset[keep], start=events.start[keep], end=events.end[keep], positive=events.positive[keep]
     )

@@ -55,8 +55,13 @@ def roc_auc(probability: Floats, target: Floats) -> float:
 
 def log_loss(probability: Floats, target: Floats) -> float:
     """The mean of -log of the probability given to what happened."""
+    return float(log_losses(probability, target).mean())
+
+
+def log_losses(probability: Floats, target: Floats) -> Floats:
+    """[N]: -log of the probability given to what happened, of every row."""
     given = np.where(target == 1.0, probability, 1.0 - probability)
-    return float(-np.log(np.clip(given, _SMALLEST, 1.0)).mean())
+    return np.asarray(-np.log(np.clip(given, _SMALLEST, 1.0)))
 
 
 def brier(probability: Floats, target: Floats) -> float:

@@ -1,9 +1,10 @@
 """LightGBM's parameters from a schedule: text to typed values, unknown and dangerous names refused by name.
 
-Only names are accepted that change what is learned. Names that change how the program runs (threads, files, devices,
-the objective) belong to the trainer; those that cannot be exported exactly are refused with the reason.
+Only names are accepted that change what is learned, and the device on which. Names that change how the program runs
+(threads, files, the objective) belong to the trainer; what cannot be exported exactly is refused with the reason.
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ _INTEGERS = {
     "max_bin": (2, 1023),
     "min_data_in_bin": (1, 1_000_000),
     "bin_construct_sample_cnt": (1000, 10_000_000),
+    "max_cat_threshold": (1, 10_000),
+    "max_cat_to_onehot": (1, 10_000),
+    "min_data_per_group": (1, 10_000_000),
+    "gpu_platform_id": (-1, 64),
+    "gpu_device_id": (-1, 64),
 }
 _NUMBERS = {
     "learning_rate": (1e-4, 1.0),
@@ -39,9 +45,16 @@ _NUMBERS = {
     "scale_pos_weight": (1e-6, 1e6),
     "top_rate": (0.0, 1.0),
     "other_rate": (0.0, 1.0),
+    "cat_l2": (0.0, 1e9),
+    "cat_smooth": (0.0, 1e9),
 }
 _FLAGS = ("extra_trees", "is_unbalance", "use_missing", "boost_from_average", "feature_pre_filter")
-_CHOICES = {"boosting": ("gbdt",), "data_sample_strategy": ("bagging", "goss"), "objective": ("binary",)}
+_CHOICES = {
+    "boosting": ("gbdt",),
+    "data_sample_strategy": ("bagging", "goss"),
+    "objective": ("binary",),
+    "device_type": ("cpu", "gpu", "cuda"),
+}
 _ALIASES = {
     "num_iteration": "num_iterations",
     "n_iter": "num_iterations",
@@ -74,6 +87,7 @@ _ALIASES = {
     "boosting_type": "boosting",
     "boost": "boosting",
     "application": "objective",
+    "device": "device_type",
 }
 _REFUSED = {
     "zero_as_missing": "it makes zeros missing, which the published graph cannot tell from measured zeros",
@@ -84,6 +98,11 @@ _REFUSED = {
     "random_state": "set model.seed instead",
     "num_threads": "the trainer follows the pod's CPU limit",
     "n_jobs": "the trainer follows the pod's CPU limit",
+    "deterministic": "trainings are deterministic in any case",
+    "early_stopping_round": "the trainer chooses the rounds by folds; num_iterations is the most there may be",
+    "metric": "the trainer chooses the rounds by log loss and reports the other figures",
+    "verbosity": "the log is the trainer's own",
+    "monotone_constraints": "features have no fixed order that it could refer to",
 }
 
 DEFAULTS: Mapping[str, Value] = {
@@ -102,6 +121,11 @@ class Parameters:
 
     rounds: int
     values: Mapping[str, Value]
+
+    @property
+    def device(self) -> str:
+        """`cpu`, or what the schedule asks for: `gpu` or `cuda`."""
+        return str(self.values.get("device_type", "cpu"))
 
 
 def checked_parameters(given: Mapping[str, str]) -> Parameters:
@@ -123,6 +147,11 @@ def checked_parameters(given: Mapping[str, str]) -> Parameters:
     return Parameters(rounds=int(rounds), values=merged)
 
 
+def set_names(given: Mapping[str, str]) -> frozenset[str]:
+    """The parameters that the schedule sets, by LightGBM's own names."""
+    return frozenset(_ALIASES.get(name, name) for name in given)
+
+
 def _typed(field: str, name: str, text: str) -> Value:
     if name in _INTEGERS:
         low, high = _INTEGERS[name]
@@ -138,7 +167,14 @@ def _typed(field: str, name: str, text: str) -> Value:
             return text
         why = " since other kinds of boosting cannot be exported exactly" if name == "boosting" else ""
         raise InvalidConfiguration(f"{field} must be {' or '.join(_CHOICES[name])}{why}, not {text!r}.")
-    raise InvalidConfiguration(f"{field} is not a parameter that this trainer knows; remove it or correct its name.")
+    raise InvalidConfiguration(f"{field} is not a parameter that this trainer knows; {_advice(name)}")
+
+
+def _advice(name: str) -> str:
+    """The known name that the unknown one is most like, if any is."""
+    known = [*_INTEGERS, *_NUMBERS, *_FLAGS, *_CHOICES, *_ALIASES]
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.7)
+    return f"did you mean {_ALIASES.get(near[0], near[0])}?" if near else "remove it or correct its name."
 
 
 def _bounded(field: str, text: str, low: float, high: float, *, whole: bool) -> float:

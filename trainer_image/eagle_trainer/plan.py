@@ -14,6 +14,7 @@ class FeaturePlan:
 
     `sensors` are the columns of `window` in order, `lags` whole samples back (without 0, the value itself), `windows`
     in samples, `context` the names of the columns of the `context` input in order (empty: there is no such input).
+    `categorical` are those of them that are codes of categories: their order means nothing.
     """
 
     sensors: tuple[str, ...]
@@ -22,6 +23,13 @@ class FeaturePlan:
     windows: tuple[int, ...]
     missing: Literal["Propagate", "Skip"] = "Propagate"
     context: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+    @property
+    def categorical_features(self) -> tuple[int, ...]:
+        """The positions of the categorical columns among the features."""
+        first = len(self.names) - len(self.context)
+        return tuple(first + self.context.index(name) for name in self.categorical)
 
     @property
     def window_length(self) -> int:

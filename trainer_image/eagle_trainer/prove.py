@@ -1,8 +1,8 @@
 """Proves that the graph gives LightGBM's answers, before anything is published.
 
-Compared are all rows (through windows and context, as a client asks), every kind of odd input (missing and infinite
-samples at each position, zeros, batches of one), and the trees alone on both sides of their own thresholds, where a
-rounding error would show first.
+Compared are the rows of training (through windows and context, as a client asks), every kind of odd input (missing and
+infinite samples at each position, zeros, batches of one), and the trees alone on both sides of their own thresholds,
+where a rounding error would show first.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from eagle_trainer.features import FeatureBlocks, Windows, session
 from eagle_trainer.fit import margins_of
 from eagle_trainer.graph import feature_graph, tree_graph
 from eagle_trainer.plan import FeaturePlan
+from eagle_trainer.probes import rows_at_splits
 from eagle_trainer.series import Floats, Integers
 from eagle_trainer.trees import TreeTable
 
@@ -47,24 +48,38 @@ class Proof:
     rows_compared: int
 
 
-def prove(candidate: Candidate, blocks: FeatureBlocks, windows: Windows, *, threads: int, seed: int) -> Proof:
-    """Compares the graph with LightGBM. Raises ConversionFailed when they differ by more than 1e-9, or decide apart."""
+def prove(
+    candidate: Candidate,
+    blocks: FeatureBlocks,
+    windows: Windows,
+    *,
+    threads: int,
+    seed: int,
+    rows: Integers | None = None,
+) -> Proof:
+    """Compares the graph with LightGBM on the given rows (sorted positions; None: all) and on odd inputs.
+
+    Raises ConversionFailed when they differ by more than 1e-9, or decide apart.
+    """
     graph = session(candidate.model, threads)
-    worst, rows = _all_rows(candidate, graph, blocks, windows)
+    compared = np.arange(len(windows)) if rows is None else rows
+    worst = _rows(candidate, graph, blocks, windows, compared)
+    count = len(compared)
+    alone = session(feature_graph(candidate.plan))
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(windows), min(_ODD_ROWS, len(windows)), replace=False))
     for feed in _odd_inputs(candidate.plan, windows.take(chosen)):
-        worst = max(worst, _odd_difference(candidate, graph, feed))
-        rows += len(feed["window"])
+        worst = max(worst, _odd_difference(candidate, graph, alone, feed))
+        count += len(feed["window"])
     worst = max(worst, _single_difference(graph, windows.take(chosen)))
-    difference, compared = _threshold_difference(candidate, blocks.matrix(chosen), random)
+    difference, moved = _threshold_difference(candidate, blocks.matrix(chosen), random)
     worst = max(worst, difference)
     if not worst <= TOLERANCE:
         raise ConversionFailed(
             f"The ONNX graph differs from LightGBM by {worst:.3g} in probability (at most {TOLERANCE:g} is accepted),"
             " so it was not published; report this with the schedule's model.parameters."
         )
-    return Proof(worst, rows + compared)
+    return Proof(worst, count + moved)
 
 
 def _expected(candidate: Candidate, features: Floats) -> Floats:
@@ -72,14 +87,14 @@ def _expected(candidate: Candidate, features: Floats) -> Floats:
     return sigmoid(margins_of(candidate.boosters, features, slope=calibration.slope, offset=calibration.offset))
 
 
-def _all_rows(
-    candidate: Candidate, graph: ort.InferenceSession, blocks: FeatureBlocks, windows: Windows
-) -> tuple[float, int]:
+def _rows(
+    candidate: Candidate, graph: ort.InferenceSession, blocks: FeatureBlocks, windows: Windows, rows: Integers
+) -> float:
     worst = 0.0
-    for start in range(0, len(windows), blocks.block_rows):
-        probability = _run(candidate, graph, windows.take(slice(start, start + blocks.block_rows)))
-        worst = max(worst, _difference(probability, _expected(candidate, blocks.block(start // blocks.block_rows))))
-    return worst, len(windows)
+    for place, features in blocks.chosen(rows):
+        probability = _run(candidate, graph, windows.take(rows[place]))
+        worst = max(worst, _difference(probability, _expected(candidate, features)))
+    return worst
 
 
 def _odd_inputs(plan: FeaturePlan, feed: dict[str, Floats]) -> list[dict[str, Floats]]:
@@ -99,8 +114,10 @@ def _odd_inputs(plan: FeaturePlan, feed: dict[str, Floats]) -> list[dict[str, Fl
     return feeds
 
 
-def _odd_difference(candidate: Candidate, graph: ort.InferenceSession, feed: dict[str, Floats]) -> float:
-    features = session(feature_graph(candidate.plan)).run(None, feed)[0]
+def _odd_difference(
+    candidate: Candidate, graph: ort.InferenceSession, alone: ort.InferenceSession, feed: dict[str, Floats]
+) -> float:
+    features = alone.run(None, feed)[0]
     return _difference(_run(candidate, graph, feed), _expected(candidate, features))
 
 
@@ -115,52 +132,14 @@ def _single_difference(graph: ort.InferenceSession, feed: dict[str, Floats]) -> 
 
 
 def _threshold_difference(candidate: Candidate, rows: Floats, random: np.random.Generator) -> tuple[float, int]:
-    """Rows that reach a split, with its feature moved onto the threshold, just below, and just above it."""
-    trees = candidate.trees
-    nodes: Integers = np.sort(random.choice(len(trees.features), min(_THRESHOLDS, len(trees.features)), replace=False))
-    feature, threshold = np.array(trees.features)[nodes], np.array(trees.thresholds)[nodes]
-    base = _rows_at(trees, nodes, rows[np.arange(len(nodes)) % len(rows)])
-    alone = session(tree_graph(trees, rows.shape[1]))
-    worst = 0.0
-    for value in (threshold, np.nextafter(threshold, -np.inf), np.nextafter(threshold, np.inf)):
-        moved = base.copy()
-        moved[np.arange(len(nodes)), feature] = value
+    """Rows that reach a split, with its feature on the threshold and beside it, or inside and outside its set."""
+    alone = session(tree_graph(candidate.trees, rows.shape[1]))
+    worst, count = 0.0, 0
+    for moved in rows_at_splits(candidate.trees, rows, random, most=_THRESHOLDS):
         given = sigmoid(alone.run(None, {"features": moved})[0][:, 0])
         worst = max(worst, _difference(given, _expected(candidate, moved)))
-    return worst, 3 * len(nodes)
-
-
-def _rows_at(trees: TreeTable, nodes: Integers, rows: Floats) -> Floats:
-    """The rows, each with as few features as possible changed so that it comes by its node.
-
-    A row that takes another way through the tree would not notice a wrong threshold.
-    """
-    above, on_true = _ways_up(trees)
-    changed = rows.copy()
-    for row, node in zip(changed, nodes.tolist(), strict=True):
-        low, high = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
-        while (parent := above[node]) >= 0:
-            feature, threshold = trees.features[parent], trees.thresholds[parent]
-            if on_true[node]:
-                high[feature] = min(high[feature], threshold)
-            else:
-                low[feature] = max(low[feature], threshold)
-            node = parent
-        wanted = (low > -np.inf) | (high < np.inf)
-        astray = wanted & ~((row > low) & (row <= high))
-        row[astray] = np.where(high < np.inf, high, np.nextafter(low, np.inf))[astray]
-    return changed
-
-
-def _ways_up(trees: TreeTable) -> tuple[list[int], list[bool]]:
-    """Every node's parent (-1 for a root), and whether it is reached where the parent's split is true."""
-    above, on_true = [-1] * len(trees.features), [False] * len(trees.features)
-    for node in range(len(trees.features)):
-        if not trees.true_leafs[node]:
-            above[trees.true_nodes[node]], on_true[trees.true_nodes[node]] = node, True
-        if not trees.false_leafs[node]:
-            above[trees.false_nodes[node]] = node
-    return above, on_true
+        count += len(moved)
+    return worst, count
 
 
 def _run(candidate: Candidate, graph: ort.InferenceSession, feed: dict[str, Floats]) -> Floats:

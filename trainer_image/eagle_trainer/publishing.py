@@ -24,9 +24,9 @@ from eagle_contract.bundle import (
 )
 from eagle_trainer import card, machine
 from eagle_trainer.errors import StoreFailed
+from eagle_trainer.evaluate import metrics_in_status
 from eagle_trainer.fit import lightgbm_parameters
-from eagle_trainer.numbers import metric_list
-from eagle_trainer.parameters import checked_parameters
+from eagle_trainer.numbers import decimal, metric_list
 from eagle_trainer.pipeline import Task, Trained
 from eagle_trainer.progress import Timing as StepTiming
 from eagle_trainer.series import moment
@@ -70,6 +70,7 @@ def contents_of(trained: Trained, task: Task, run: Run) -> tuple[str, BundleCont
         model=trained.model,
         golden=trained.golden,
         card=card.render(_card(trained, task, run, label)),
+        judged=trained.judged,
     )
 
 
@@ -111,7 +112,7 @@ def result_of(
         ),
         data=_data(trained),
         evaluation=trained.judgement.evaluation,
-        metrics=metric_list(trained.judgement.metrics),
+        metrics=metric_list(metrics_in_status(trained.judgement.metrics)),
         baseline_metrics=metric_list(trained.judgement.baselines),
         active_version_metrics=comparison_in_status(trained.judgement.comparison),
         timings=[Timing(step=timing.step, seconds=f"{timing.seconds:.2f}") for timing in timings],
@@ -137,12 +138,23 @@ def _manifest(trained: Trained, task: Task, run: Run, label: str) -> Manifest:
         "scheduleGeneration": run.generation,
         "schemaDigest": trained.schema_digest,
         "rounds": trained.rounds,
+        "learning": trained.recipe.report(),
+        "validation": task.resolved.validation,
         "data": _data(trained).wire(),
+        "qualityIssues": [
+            {name: value for name, value in vars(issue).items() if value not in (None, "")} for issue in prepared.issues
+        ],
         "evaluation": judgement.evaluation.wire(),
         "metrics": [metric.wire() for metric in metric_list(judgement.metrics)],
         "baselineMetrics": [metric.wire() for metric in metric_list(judgement.baselines)],
+        "intervals": {
+            name: {"lower": decimal(interval.lower), "upper": decimal(interval.upper)}
+            for name, interval in judgement.intervals.items()
+        },
         "onnx": trained.proof.wire(),
     }
+    if judgement.advice:
+        report["operatingPoint"] = judgement.advice.wire()
     if judgement.comparison:
         report["activeVersionMetrics"] = judgement.comparison.wire()
     return Manifest(
@@ -182,9 +194,8 @@ def _data(trained: Trained) -> DataSummary:
 
 def _card(trained: Trained, task: Task, run: Run, label: str) -> card.CardInput:
     judgement = trained.judgement
-    settings = lightgbm_parameters(
-        checked_parameters(task.resolved.parameters), seed=task.resolved.seed, threads=task.threads
-    )
+    settings = lightgbm_parameters(trained.recipe.parameters, seed=task.resolved.seed, threads=task.threads)
+    del settings["num_threads"]  # The same training is the same card, on any number of CPUs.
     return card.CardInput(
         organization=run.organization,
         schedule=run.schedule,
@@ -205,7 +216,42 @@ def _card(trained: Trained, task: Task, run: Run, label: str) -> card.CardInput:
         parameters={**settings, "rounds": trained.rounds},
         onnx=trained.proof,
         environment=_libraries(),
+        explained=trained.explained,
+        findings=tuple(
+            card.Finding(
+                column=issue.column,
+                issue=issue.issue,
+                severity=issue.severity,
+                count=issue.count,
+                detail=f"{issue.share:.1%} of them." if issue.share is not None else None,
+                advice=issue.advice or None,
+            )
+            for issue in trained.prepared.issues
+        ),
+        learning=_learning(trained),
+        intervals={name: (interval.lower, interval.upper) for name, interval in judgement.intervals.items()},
+        advice=card.Advice(threshold=judgement.advice.threshold, sentence=judgement.advice.sentence)
+        if judgement.advice
+        else None,
+        compared=judgement.compared,
     )
+
+
+def _learning(trained: Trained) -> card.Learning:
+    found = trained.recipe.found
+    trials = []
+    if found:
+        trials = [
+            card.Trial(
+                number=trial.number + 1,
+                parameters=trial.parameters,
+                score=trial.log_loss,
+                state=trial.state,
+                chosen=trial.number == found.best,
+            )
+            for trial in found.trials
+        ]
+    return card.Learning(lines=trained.recipe.lines, trials=tuple(trials))
 
 
 def _libraries() -> dict[str, str]:

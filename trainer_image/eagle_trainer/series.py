@@ -31,7 +31,11 @@ def moment(value: int) -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Telemetry:
-    """Rows as the source gave them, in its order: `asset` and `time` [N], `values` [N,S], `label` [N] or absent."""
+    """Rows as the source gave them, in its order: `asset` and `time` [N], `values` [N,S], `label` [N] or absent.
+
+    A row whose asset is not given has -1. `repeated` is how many values were given more than once for their moment
+    (layout Long), `timeless` how many rows had no time; neither are among the rows.
+    """
 
     assets: tuple[str, ...]
     sensors: tuple[str, ...]
@@ -39,6 +43,21 @@ class Telemetry:
     time: Integers
     values: Floats
     label: Floats | None = None
+    repeated: int = 0
+    timeless: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strangers:
+    """Rows of a table whose assets are not in the telemetry: how many of how many, and some of the assets' names.
+
+    `place` is the table's place in the schedule with its asset column.
+    """
+
+    place: str
+    count: int
+    rows: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +83,19 @@ class Attributes:
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
-    """Everything that was read, before any judgement. `failure_asset` and `failure_time` are unique and sorted."""
+    """Everything that was read, before any judgement. `failure_asset` and `failure_time` are unique and sorted.
+
+    `failures_known_until` (microseconds) is until when failures are certainly entered. `strangers` are rows that were
+    left out because nothing is measured of their assets.
+    """
 
     telemetry: Telemetry
     events: tuple[Events, ...] = ()
     attributes: Attributes | None = None
     failure_asset: Integers | None = None
     failure_time: Integers | None = None
+    failures_known_until: int | None = None
+    strangers: tuple[Strangers, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,8 @@ _STRETCH_MARGINS = 4
 class Split:
     """Rows of the samples: `training` ends a purge before `boundary` (microseconds), `holdout` begins at it.
 
-    `evaluable` is False, with the reason in `message`, when the holdout cannot judge a model.
+    `evaluable` is False, with the reason in `message`, when the holdout cannot judge a model. With blocked folds every
+    row is on both sides, and `folds` has the pairs (fit, check) whose checks make up the holdout.
     """
 
     boundary: int
@@ -33,6 +34,7 @@ class Split:
     events: int
     evaluable: bool
     message: str | None = None
+    folds: tuple[tuple[Flags, Flags], ...] = ()
 
 
 def holdout_split(samples: Samples, events: LabelEvents, *, purge: int, kind: str) -> Split:
@@ -44,12 +46,12 @@ def holdout_split(samples: Samples, events: LabelEvents, *, purge: int, kind: st
     span = max(last - first, 1)
     wanted = max(FEWEST_EVENTS, int(np.ceil(EVENT_SHARE * len(events.start))))
     candidates = np.unique(events.start[events.start > first])
-    counts = np.array([np.count_nonzero(events.start >= boundary) for boundary in candidates], np.int64)
+    counts = len(events.start) - np.searchsorted(np.sort(events.start), candidates)
     enough = candidates[counts >= wanted]
     allowed = enough[last - enough <= LONGEST_SHARE * span]
     if len(allowed):
-        uncut = _uncut(events, allowed)
-        return _at(samples, events, int(uncut[-1] if len(uncut) else allowed[-1]), purge)
+        whole = uncut(events, allowed)
+        return _at(samples, events, int(whole[-1] if len(whole) else allowed[-1]), purge)
     if len(events.start) < wanted:
         why = f"the data have {len(events.start)} {kind}, and the holdout alone needs {wanted}"
     elif len(enough):
@@ -70,7 +72,7 @@ def time_folds(samples: Samples, training: Flags, *, folds: int, margin: int) ->
     time = samples.time[training]
     settling = int((samples.until - samples.time).max())
     span = int(time.max() - time.min())
-    stretches = int(np.clip(span // (_STRETCH_MARGINS * (margin + settling) + 1), folds, _STRETCHES * folds))
+    stretches = stretches_in(span, margin + settling, folds)
     edges = np.quantile(time, np.linspace(0, 1, stretches + 1), method="nearest").astype(np.int64)
     edges[-1] += 1
     pairs = []
@@ -85,7 +87,12 @@ def time_folds(samples: Samples, training: Flags, *, folds: int, margin: int) ->
     return pairs
 
 
-def _uncut(events: LabelEvents, boundaries: Integers) -> Integers:
+def stretches_in(span: int, margin: int, folds: int) -> int:
+    """How many stretches a time of `span` microseconds is cut into, when `margin` is purged beside each."""
+    return int(np.clip(span // (_STRETCH_MARGINS * margin + 1), folds, _STRETCHES * folds))
+
+
+def uncut(events: LabelEvents, boundaries: Integers) -> Integers:
     """The boundaries that lie strictly inside no positive event."""
     start, end = np.sort(events.start[events.positive]), np.sort(events.end[events.positive])
     inside = np.searchsorted(start, boundaries, side="left") - np.searchsorted(end, boundaries, side="right")
@@ -95,8 +102,8 @@ def _uncut(events: LabelEvents, boundaries: Integers) -> Integers:
 def _fallback(events: LabelEvents, first: int, last: int) -> int:
     """The newest three tenths of the time, moved back so that no event is cut if that is possible."""
     boundary = last - round(_FALLBACK_SHARE * (last - first))
-    uncut = _uncut(events, np.append(np.unique(events.start), boundary))
-    earlier = uncut[(uncut <= boundary) & (uncut > first + 0.5 * (last - first))]
+    whole = uncut(events, np.append(np.unique(events.start), boundary))
+    earlier = whole[(whole <= boundary) & (whole > first + 0.5 * (last - first))]
     return int(earlier.max()) if len(earlier) else boundary
 
 

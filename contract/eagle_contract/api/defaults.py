@@ -44,6 +44,14 @@ class Resolved:
     failure_probability: str
     confidence: str
     seed: int
+    time_budget_seconds: int = 600
+    search_trials: int = 0
+    """0: no search."""
+    search_seconds: int | None = None
+    validation: Literal["Holdout", "BlockedFolds"] = "Holdout"
+    miss_cost: str | None = None
+    """Set together with false_alarm_cost, or neither."""
+    false_alarm_cost: str | None = None
     recovery_seconds: int
     lag_seconds: tuple[int, ...]
     rolling_windows: tuple[int, ...]
@@ -108,6 +116,12 @@ def resolve(
         failure_probability=(thresholds and thresholds.failure_probability) or "0.85",
         confidence=(thresholds and thresholds.confidence) or "0.7",
         seed=_or(spec.model.seed, 7),
+        time_budget_seconds=_or(spec.model.time_budget_seconds, 600),
+        search_trials=_or(spec.model.search.trials, 30) if spec.model.search else 0,
+        search_seconds=spec.model.search.seconds if spec.model.search else None,
+        validation=spec.model.validation or "Holdout",
+        miss_cost=spec.model.costs.miss if spec.model.costs else None,
+        false_alarm_cost=spec.model.costs.false_alarm if spec.model.costs else None,
         recovery_seconds=_or(spec.label.recovery_seconds, 0),
         lag_seconds=tuple(sorted(features.lag_seconds)) if features and features.lag_seconds else (),
         rolling_windows=tuple(sorted(features.rolling_windows))

@@ -16,6 +16,7 @@ class TrainerExit(IntEnum):
     INSUFFICIENT_DATA = 12
     CONVERSION_FAILED = 13
     STORE_UNAVAILABLE = 14
+    WORKER_LOST = 15
     TERMINATED = 143
 
     @property

@@ -20,6 +20,7 @@ NAME_LABEL = "app.kubernetes.io/name"
 
 SLOT_ANNOTATION = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 KUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 OPERATOR_MANAGER = "eagle-operator"
@@ -34,6 +35,11 @@ KEYS_FOLDER = "/etc/eagle/keys"
 SIGNING_FOLDER = "/etc/eagle/signing"
 VERIFICATION_FOLDER = "/etc/eagle/verification"
 
+WORKERS_PORT = 12400
+"""Where worker 0 of a training is told who else is there."""
+LEARNING_PORT = 12401
+"""Where LightGBM's workers speak to each other."""
+
 SCHEDULE_NAME_MAX = 39
 VERSION_NAME_MAX = 48
 SCHEDULE_NAME_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
@@ -43,6 +49,16 @@ RESERVED_ENDINGS = ("-[0-9]{8,}$", "-retry-[0-9]+$")
 def serving_name(schedule: str) -> str:
     """The name of the Deployment and of the Service that serve a schedule's model."""
     return f"{schedule}-serving"
+
+
+def workers_name(schedule: str) -> str:
+    """The name of the Service by which the workers of a schedule's trainings find each other."""
+    return f"{schedule}-workers"
+
+
+def worker_host(job: str, worker: int, service: str) -> str:
+    """The name, within its namespace, of a pod of a Job with several workers, as Kubernetes gives it."""
+    return f"{job}-{worker}.{service}"
 
 
 def manual_prefix(schedule: str) -> str:

@@ -78,6 +78,31 @@ class Thresholds(ApiModel):
     confidence: Annotated[Fraction | None, Field(description="`confident` from here on. Built-in 0.7.")] = None
 
 
+Cost = Annotated[str, Field(max_length=16, pattern=r"^[0-9]{1,12}(\.[0-9]{1,3})?$")]
+"""An amount of money, or of anything else that is counted, as text."""
+
+
+class Costs(ApiModel):
+    """What mistakes cost, in any unit: only their ratio counts."""
+
+    miss: Annotated[Cost, Field(description="Of a failure that no alarm announced, beyond one that was announced.")]
+    false_alarm: Annotated[Cost, Field(description="Of an alarm that no failure followed.")]
+
+
+class Search(ApiModel):
+    """A search for better parameters: those that model.parameters sets stay as they are."""
+
+    trials: Annotated[int | None, Field(ge=1, le=500, description="How many are tried. Built-in default 30.")] = None
+    seconds: Annotated[
+        int | None,
+        Field(
+            ge=10,
+            le=86_400,
+            description="No trial begins later than this. What a clock ends may differ from run to run.",
+        ),
+    ] = None
+
+
 class Model(ApiModel):
     """What is learned."""
 
@@ -93,6 +118,24 @@ class Model(ApiModel):
     parameters: Parameters | None = None
     thresholds: Thresholds | None = None
     seed: Annotated[int | None, Field(ge=0, le=2_147_483_647)] = None
+    time_budget_seconds: Annotated[
+        int | None,
+        Field(
+            ge=10,
+            le=86_400,
+            description="What the fits may take on two CPUs, without a search. Folds, seeds and rows are planned to it."
+            " Built-in default 600.",
+        ),
+    ] = None
+    search: Annotated[Search | None, Field(description="Absent: no search.")] = None
+    validation: Annotated[
+        Literal["Holdout", "BlockedFolds"] | None,
+        Field(
+            description="Holdout, the built-in default: the newest part judges. BlockedFolds: every stretch of time is"
+            " judged by a model that has not seen it; for conditions that come back."
+        ),
+    ] = None
+    costs: Annotated[Costs | None, Field(description="For the advice on the threshold; the alarm stays as set.")] = None
 
 
 class Bound(ApiModel):
@@ -196,6 +239,10 @@ class Trainer(ApiModel):
     node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]] | None, Field(max_length=16)] = None
     tolerations: Annotated[list[Toleration] | None, Field(max_length=16, json_schema_extra=atomic())] = None
     queue_name: Annotated[str | None, Field(max_length=63, description="A Kueue LocalQueue.")] = None
+    workers: Annotated[
+        int | None,
+        Field(ge=1, le=16, description="How many pods, each with these resources, learn one model; default 1."),
+    ] = None
 
 
 class TrainingScheduleSpec(ApiModel):

@@ -18,13 +18,24 @@ from eagle_contract.api.types import (
     unordered,
 )
 
+TimeUnit = Annotated[
+    Literal["Seconds", "Milliseconds", "Microseconds", "Nanoseconds"],
+    Field(description="The time column counts these since 1970 (UTC); absent: it has time stamps."),
+]
+
 _TABLE_OR_QUERY = rule("has(self.table) != has(self.query)", "must have exactly one of table and query")
 
 
 class Connection(ApiModel):
     """The Secret with the database's address, in the namespace of the schedule."""
 
-    secret_name: Annotated[Name, Field(description="Secret with the key `uri`: postgresql://user:password@host/db.")]
+    secret_name: Annotated[
+        Name,
+        Field(
+            description="Secret with the key `uri`: postgresql://user:password@host/db. Its key `ca.crt`, if there, is"
+            " the authority (PEM) that the database's certificate must be of."
+        ),
+    ]
 
 
 class Telemetry(ApiModel):
@@ -47,6 +58,7 @@ class Telemetry(ApiModel):
         Literal["Wide", "Long"], Field(description="Wide: a column per sensor. Long: a row per measurement.")
     ]
     time_column: Column
+    time_unit: TimeUnit | None = None
     asset_column: Annotated[Column | None, Field(description="Absent: all rows belong to one asset.")] = None
     tag_column: Annotated[Column | None, Field(description="Layout Long: the sensor's name.")] = None
     value_column: Annotated[Column | None, Field(description="Layout Long: the measured value.")] = None
@@ -65,6 +77,7 @@ class EventTable(ApiModel):
     table: Table | None = None
     query: Query | None = None
     time_column: Column
+    time_unit: TimeUnit | None = None
     asset_column: Column | None = None
     kind_column: Annotated[Column | None, Field(description="Counted per kind; absent: all are of one kind.")] = None
     latency_seconds: Annotated[Seconds | None, Field(description="How late rows are entered.")] = None
@@ -73,7 +86,10 @@ class EventTable(ApiModel):
 class AttributeTable(ApiModel):
     """What an asset is: model, age. One row per asset."""
 
-    table: Table
+    model_config = {"json_schema_extra": rules(_TABLE_OR_QUERY)}
+
+    table: Table | None = None
+    query: Query | None = None
     asset_column: Column
     columns: Annotated[list[Column], Field(min_length=1, max_length=32, json_schema_extra=unordered())]
 
@@ -93,6 +109,16 @@ class Source(ApiModel):
 
     connection: Connection
     data_range_days: Annotated[int | None, Field(ge=1, le=3650, description="Built-in default 180.")] = None
+    time_zone: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern="^[A-Za-z0-9_+/-]+$",
+            description="Where time stamps without a zone were written, as Europe/Berlin. Built-in default Etc/UTC.",
+            json_schema_extra=rules(rule("self != 'Local'", "must be an IANA name, as Europe/Berlin or Etc/UTC")),
+        ),
+    ] = None
     telemetry: Telemetry
     continuous_columns: Annotated[
         list[Column],
@@ -109,14 +135,31 @@ class Source(ApiModel):
 class Failures(ApiModel):
     """The table of failures, one row per failure."""
 
-    model_config = {"json_schema_extra": rules(_TABLE_OR_QUERY)}
+    model_config = {
+        "json_schema_extra": rules(
+            _TABLE_OR_QUERY, rule("!has(self.kinds) || has(self.kindColumn)", "must have kindColumn with kinds")
+        )
+    }
 
     table: Table | None = None
     query: Query | None = None
     time_column: Column
+    time_unit: TimeUnit | None = None
     asset_column: Column | None = None
     kind_column: Annotated[
         Column | None, Field(description="Failures of one asset at one time are one event, whatever their kinds.")
+    ] = None
+    kinds: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128)]] | None,
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra=unordered(),
+            description="The kinds that count as failures, as kindColumn spells them; absent: all.",
+        ),
+    ] = None
+    latency_seconds: Annotated[
+        Seconds | None, Field(description="How late failures are entered; until then nothing counts as without one.")
     ] = None
 
 

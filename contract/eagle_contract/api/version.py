@@ -12,6 +12,7 @@ from eagle_contract.api.types import (
     Count,
     Decimal,
     Digest,
+    Fraction,
     Name,
     Quantity,
     Reason,
@@ -181,6 +182,10 @@ class Evaluation(ApiModel):
     beats_baseline: bool | None = None
     baseline_gain: Annotated[Decimal | None, Field(description="Average precision beyond the best baseline's.")] = None
     baseline_gain_lower_bound: Annotated[Decimal | None, Field(description="Of 90 % of bootstrap samples.")] = None
+    advised_threshold: Annotated[
+        Fraction | None,
+        Field(description="Advice for thresholds.failureProbability, from the training part; the card has its worth."),
+    ] = None
 
 
 class ActiveComparison(ApiModel):

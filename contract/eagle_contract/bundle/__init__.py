@@ -8,6 +8,7 @@ A bundle lies at `<store>/<organization>/<schedule uid>/<version>/<sha256 of man
 | manifest.sig | DSSE envelope, ECDSA P-256, in-toto statement of OpenSSF model signing |
 | model.onnx.enc | the graph, AES-256-GCM under a random key that the organization's key wraps |
 | golden.npz.enc | windows and their answers, encrypted likewise |
+| judged.onnx.enc | the graph of the model that the figures are of, encrypted likewise; not in every bundle |
 | card.html | the model card |
 """
 
@@ -26,7 +27,7 @@ from eagle_contract.bundle.errors import (
     StoreUnavailable,
 )
 from eagle_contract.bundle.failures import ServingExit
-from eagle_contract.bundle.fetching import OpenedBundle, fetch
+from eagle_contract.bundle.fetching import JudgedModel, OpenedBundle, fetch, fetch_judged
 from eagle_contract.bundle.golden import Golden
 from eagle_contract.bundle.layout import BundleIdentity
 from eagle_contract.bundle.manifest import DecisionThresholds, FileEntry, Manifest
@@ -46,6 +47,7 @@ __all__ = [
     "DigestMismatch",
     "FileEntry",
     "Golden",
+    "JudgedModel",
     "KeyRing",
     "KeysInvalid",
     "Manifest",
@@ -60,6 +62,7 @@ __all__ = [
     "StoreUnavailable",
     "Verifier",
     "fetch",
+    "fetch_judged",
     "open_store",
     "publish",
 ]

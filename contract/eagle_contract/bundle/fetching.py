@@ -4,11 +4,12 @@ import hashlib
 from dataclasses import dataclass
 
 from eagle_contract.bundle.encryption import OVERHEAD_BYTES, KeyRing, decrypt
-from eagle_contract.bundle.errors import DigestMismatch, SchemaUnsupported
+from eagle_contract.bundle.errors import BundleMissing, DigestMismatch, SchemaUnsupported
 from eagle_contract.bundle.golden import Golden
 from eagle_contract.bundle.layout import (
     ENCRYPTED_SUFFIX,
     GOLDEN_FILE,
+    JUDGED_FILE,
     LIMITS,
     MANIFEST_FILE,
     MODEL_FILE,
@@ -29,8 +30,16 @@ class OpenedBundle:
     golden: Golden
 
 
+@dataclass(frozen=True)
+class JudgedModel:
+    """The model that the figures of a bundle are of, checked like the bundle itself. `model` is the ONNX file."""
+
+    manifest: Manifest
+    model: bytes
+
+
 def fetch(store: ObjectStore, uri: str, digest: str, *, keyring: KeyRing, verifier: Verifier) -> OpenedBundle:
-    """The bundle at `uri`, whose manifest has `digest` (`sha256:<hex>`); the card is left where it is.
+    """The bundle at `uri`, whose manifest has `digest` (`sha256:<hex>`): what is needed to serve, and no more of it.
 
     Raises BundleMissing, DigestMismatch, SignatureInvalid, SchemaUnsupported, DecryptionFailed (in the order of the
     checks), StoreInvalid, and StoreUnavailable when trying again may help.
@@ -40,6 +49,21 @@ def fetch(store: ObjectStore, uri: str, digest: str, *, keyring: KeyRing, verifi
     manifest = _read_manifest(store, folder, identity, digest, verifier)
     model, golden = (_read_encrypted(store, folder, manifest, name, keyring) for name in (MODEL_FILE, GOLDEN_FILE))
     return OpenedBundle(manifest, model, Golden.from_bytes(golden))
+
+
+def fetch_judged(store: ObjectStore, uri: str, digest: str, *, keyring: KeyRing, verifier: Verifier) -> JudgedModel:
+    """The model that the figures of the bundle at `uri` are of.
+
+    Raises BundleMissing where the bundle has none, and otherwise as `fetch` does.
+    """
+    folder = store.relative(uri)
+    manifest = _read_manifest(store, folder, BundleIdentity.of_uri(uri), digest, verifier)
+    if JUDGED_FILE not in manifest.files:
+        raise BundleMissing(
+            f"the bundle of {BundleIdentity.of(manifest)} has no {JUDGED_FILE}: its figures are of several models"
+            " (validation BlockedFolds), or it is of an older release; train with validation Holdout to have one"
+        )
+    return JudgedModel(manifest, _read_encrypted(store, folder, manifest, JUDGED_FILE, keyring))
 
 
 def _read_manifest(

@@ -10,6 +10,9 @@ from eagle_contract.api.types import ApiModel, Digest, Fraction, Time
 from eagle_contract.bundle.errors import SchemaUnsupported
 
 SCHEMA_VERSION = 1
+"""Goes up with a change that a program which does not know it would get wrong. A file that need not be there is no such
+change: it is one more name in `files`, of which a program asks for those that it knows.
+"""
 ACCEPTED_VERSIONS = range(max(1, SCHEMA_VERSION - 1), SCHEMA_VERSION + 2)
 """One version before and one after our own: programs of neighbouring releases read each other's bundles."""
 

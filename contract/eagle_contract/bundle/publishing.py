@@ -9,6 +9,7 @@ from eagle_contract.bundle.layout import (
     CARD_FILE,
     ENCRYPTED_SUFFIX,
     GOLDEN_FILE,
+    JUDGED_FILE,
     LIMITS,
     MANIFEST_FILE,
     MODEL_FILE,
@@ -22,12 +23,16 @@ from eagle_contract.bundle.store import ObjectStore
 
 @dataclass(frozen=True)
 class BundleContents:
-    """What is published; `card` is an HTML page in UTF-8."""
+    """What is published; `card` is an HTML page in UTF-8.
+
+    `judged` is the ONNX file of the model that the figures are of, which has not seen the holdout, if there is one.
+    """
 
     manifest: Manifest
     model: bytes
     golden: Golden
     card: bytes
+    judged: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,13 @@ def publish(
     another content lies there, BundleTooLarge, StoreInvalid, StoreUnavailable; ValueError when the manifest names
     another identity.
     """
-    manifest = _complete(contents, identity, keyring.current_id)
+    secret = _secret(contents)
+    manifest = _complete(contents, secret, identity, keyring.current_id)
     manifest_bytes = manifest.to_bytes()
     folder = "/".join(part for part in (store.relative(url), identity.folder(manifest_bytes)) if part)
     envelope = signer.sign(manifest_bytes, subject=str(identity))
     files = [
-        *_encrypted(contents, identity, keyring),
+        *_encrypted(secret, identity, keyring),
         _File(CARD_FILE, contents.card, sha256_digest(contents.card)),
         _File(SIGNATURE_FILE, envelope, sha256_digest(envelope)),
         _File(MANIFEST_FILE, manifest_bytes, sha256_digest(manifest_bytes)),
@@ -94,20 +100,26 @@ def publish(
     )
 
 
-def _complete(contents: BundleContents, identity: BundleIdentity, key_id: str) -> Manifest:
+def _secret(contents: BundleContents) -> dict[str, bytes]:
+    """The files that are encrypted, by name and before it."""
+    found = {MODEL_FILE: contents.model, GOLDEN_FILE: contents.golden.to_bytes()}
+    return found if contents.judged is None else {**found, JUDGED_FILE: contents.judged}
+
+
+def _complete(contents: BundleContents, secret: dict[str, bytes], identity: BundleIdentity, key_id: str) -> Manifest:
     if identity != BundleIdentity.of(contents.manifest):
         raise ValueError(
             f"the manifest is of {BundleIdentity.of(contents.manifest)}, but {identity} is to be published"
         )
-    plain = {MODEL_FILE: contents.model, GOLDEN_FILE: contents.golden.to_bytes(), CARD_FILE: contents.card}
+    plain = {**secret, CARD_FILE: contents.card}
     files = {name: FileEntry(digest=sha256_digest(data), size_bytes=len(data)) for name, data in plain.items()}
     return contents.manifest.model_copy(update={"files": files, "key_id": key_id})
 
 
-def _encrypted(contents: BundleContents, identity: BundleIdentity, keyring: KeyRing) -> list[_File]:
+def _encrypted(secret: dict[str, bytes], identity: BundleIdentity, keyring: KeyRing) -> list[_File]:
     key = keyring.key(keyring.current_id)
     found = []
-    for name, plaintext in ((MODEL_FILE, contents.model), (GOLDEN_FILE, contents.golden.to_bytes())):
+    for name, plaintext in secret.items():
         associated = identity.associated(name)
         stored = encrypt(plaintext, key=key, associated=associated)
         found.append(_File(name + ENCRYPTED_SUFFIX, stored, sha256_digest(plaintext), associated))

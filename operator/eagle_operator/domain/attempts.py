@@ -6,7 +6,7 @@ from datetime import datetime
 
 from eagle_contract.api import ModelVersionStatus, reason_of_exit
 from eagle_contract.api.version import Attempt
-from eagle_operator.domain import conditions
+from eagle_operator.domain import conditions, workers
 from eagle_operator.domain.world import Job, Pod
 
 MESSAGE_LIMIT = 400
@@ -48,7 +48,7 @@ def outcome(
     ended = (wish or _failure(job, pods, known_problem=_known_problem(status))) if job.failing or job.failed else None
     if ended:
         return ended
-    if pods and all(pod.gone for pod in pods) and any(pod.lost(now) for pod in pods):
+    if workers.any_lost(pods, now):
         return _reported(attempt, status) or wish or _NODE_LOST
     return None
 
@@ -78,11 +78,12 @@ _NODE_LOST = Outcome("NodeLost", "its pod was told to go and did not: its node i
 
 
 def _failure(job: Job, pods: tuple[Pod, ...], *, known_problem: str) -> Outcome | None:
-    last = pods[-1] if pods else None
+    teller = workers.told_by(pods)
     if job.failure_reason == "DeadlineExceeded":
-        return _too_late(job, last, known_problem)
-    if last and last.exit_code is not None:
-        return _exit(last)
+        idle = (pod for pod in workers.current(pods) if not pod.started)
+        return _too_late(job, next(idle, teller), known_problem)
+    if teller and teller.exit_code:
+        return _exit(teller)
     if not job.failed:
         return None
     code = _EXIT_CODE_IN_MESSAGE.search(job.failure_message)

@@ -3,7 +3,7 @@
 from eagle_contract.api import ModelVersionStatus, names
 from eagle_contract.api.conditions import ConditionStatus
 from eagle_contract.api.version import Attempt, RunState
-from eagle_operator.domain import attempts, conditions, promotion, retries, training_job
+from eagle_operator.domain import attempts, conditions, promotion, retries, training_job, workers
 from eagle_operator.domain.attempts import Outcome
 from eagle_operator.domain.gate import Verdict
 from eagle_operator.domain.retries import Failure
@@ -123,7 +123,7 @@ def _closed(run: Run, attempt: Attempt, outcome: Outcome, pods: tuple[Pod, ...])
 
 def _unread_log(run: Run, job: Job | None, pods: tuple[Pod, ...]) -> Pod | None:
     """The pod whose log is to be read while there is one; that of a lost node cannot be had."""
-    pod = pods[-1] if pods else None
+    pod = workers.told_by(pods)
     ran = pod and (pod.started or (job is not None and job.complete))
     readable = pod and ran and not pod.lost(run.now) and pod.meta.uid not in run.world.log_tails
     return pod if readable else None

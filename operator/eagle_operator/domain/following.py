@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from eagle_contract.api.version import Attempt
-from eagle_operator.domain import attempts, conditions
+from eagle_operator.domain import attempts, conditions, workers
 from eagle_operator.domain.attempts import Outcome
 from eagle_operator.domain.ending import attempt_ended
 from eagle_operator.domain.run import REPLACED, Run, Step
@@ -23,7 +23,7 @@ def admitted(run: Run, job: Job) -> Step:
     status = run.with_condition("Admitted", "True", "Admitted", on=status)
     status = run.with_condition("Trained", "Unknown", "Running", on=status)
     attempt = Attempt(number=run.next_number, job_name=job.meta.name, start_time=job.start_time or run.now)
-    pod = _reporter(run.world.pods_of(job))
+    pod = workers.reporter(run.world.pods_of(job))
     if pod and not pod.gone:
         attempt = attempt.model_copy(update={"pod_uid": pod.meta.uid})
     began = {
@@ -45,14 +45,14 @@ def follow(run: Run) -> Step:
     ended = attempts.outcome(attempt, job, pods, run.status, wish=wish, now=run.now)
     if ended:
         return attempt_ended(run, ended, job, pods)
-    pod = _reporter(pods)
+    pod = workers.reporter(pods)
     status = run.status
     if pod and pod.meta.uid != status.reporter_uid and not pod.gone:
         current = attempt.model_copy(update={"pod_uid": pod.meta.uid})
         status = status.model_copy(update={"reporter_uid": pod.meta.uid, "attempts": [*status.attempts[:-1], current]})
-    problem = attempts.waiting_problem(pod) if pod else ""
+    problem = next(filter(None, map(attempts.waiting_problem, workers.current(pods))), "")
     status = run.with_condition("Trained", "Unknown", "Running", problem, on=status)
-    patience_ends = _patience_ends(run, pod)
+    patience_ends = _patience_ends(run, workers.current(pods))
     moments = [patience_ends, *(pod.given_up_at for pod in pods)]
     until = min((moment for moment in moments if moment and moment > run.now), default=None)
     return run.stays(status, *_end_early(run, job, wish, patience_ends), until=until)
@@ -70,20 +70,13 @@ def _end_early(run: Run, job: Job | None, wish: Outcome | None, patience_ends: d
     return (EndJob(job),) if wish or overdue else ()
 
 
-def _patience_ends(run: Run, pod: Pod | None) -> datetime | None:
+def _patience_ends(run: Run, pods: tuple[Pod, ...]) -> datetime | None:
     """When a pod that does not start has waited long enough; one that replaces an evicted pod waits anew."""
     attempt = run.status.attempts[-1]
-    if pod is None:
-        began = None if attempt.pod_uid else attempt.start_time
-    else:
-        began = None if pod.started or pod.gone else pod.meta.created
+    waiting = [pod.meta.created for pod in pods if not (pod.started or pod.gone)]
+    unseen = None if pods or attempt.pod_uid else attempt.start_time
+    began = min(waiting, default=unseen)
     return began + timedelta(seconds=run.resolved.pending_timeout_seconds) + _PATIENCE if began else None
-
-
-def _reporter(pods: tuple[Pod, ...]) -> Pod | None:
-    """The pod whose word counts: the newest that is alive, else the newest."""
-    alive = [pod for pod in pods if not pod.gone]
-    return alive[-1] if alive else (pods[-1] if pods else None)
 
 
 def _shortened(attempt: Attempt) -> Attempt:

@@ -15,7 +15,17 @@ from eagle_contract.api import (
 )
 from eagle_contract.api.conditions import ConditionStatus
 from eagle_contract.api.schedule import Effective, HistoryLimits, Promotion, Retry, Statistics, Thresholds
-from eagle_operator.domain import clock, conditions, retention, runs, service_step, stuck, timetable, training_job
+from eagle_operator.domain import (
+    clock,
+    conditions,
+    retention,
+    runs,
+    service_step,
+    stuck,
+    timetable,
+    training_job,
+    workers,
+)
 from eagle_operator.domain.manifests import amount, labels, owned_by
 from eagle_operator.domain.world import Installation, Job, Manifest, Version, World
 from eagle_operator.domain.writes import (
@@ -63,6 +73,7 @@ def plan(world: World, installation: Installation, defaults: InstallationDefault
     writes = [
         *clock_first,
         *orphans,
+        *workers.meeting_point(world),
         *ticking.writes,
         *(Create(_version_of(world, job)) for job in ticking.orders),
         *run_writes,

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from eagle_contract.api import Resolved, names
+from eagle_operator.domain import workers
 from eagle_operator.domain.manifests import (
     APPLIED_ANNOTATION,
     POD_SECURITY,
@@ -107,7 +108,7 @@ def _job_spec(
     tags: dict[str, str],
     memory: str | int | None = None,
 ) -> Manifest:
-    return {
+    spec: Manifest = {
         "suspend": True,
         "backoffLimit": 0,
         "activeDeadlineSeconds": resolved.timeout_seconds,
@@ -122,6 +123,7 @@ def _job_spec(
             "spec": _pod_spec(schedule, installation, memory),
         },
     }
+    return workers.together(spec, schedule)
 
 
 def _pod_spec(schedule: Schedule, installation: Installation, memory: str | int | None) -> Manifest:
@@ -161,10 +163,8 @@ def _container(schedule: Schedule, installation: Installation, memory: str | int
             _from_field("EAGLE_JOB_NAME", f"metadata.labels['{names.JOB_NAME_LABEL}']"),
             _from_field("EAGLE_MODEL_VERSION", f"metadata.labels['{names.VERSION_LABEL}']"),
             {"name": "EAGLE_TRAINER_IMAGE", "value": installation.trainer_image},
-            {
-                "name": "EAGLE_SOURCE_URI",
-                "valueFrom": {"secretKeyRef": {"name": schedule.spec.source.connection.secret_name, "key": "uri"}},
-            },
+            _from_secret("EAGLE_SOURCE_URI", schedule.spec.source.connection.secret_name, "uri"),
+            _from_secret("EAGLE_SOURCE_CA", schedule.spec.source.connection.secret_name, "ca.crt", optional=True),
         ],
         "envFrom": [{"secretRef": {"name": names.STORE_SECRET}}],
         "resources": _with_memory(resources(schedule, installation), memory),
@@ -202,3 +202,8 @@ def _with_memory(amounts: Manifest, memory: str | int | None) -> Manifest:
 
 def _from_field(name: str, path: str) -> Manifest:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _from_secret(name: str, secret: str, key: str, *, optional: bool = False) -> Manifest:
+    reference = {"name": secret, "key": key, **({"optional": True} if optional else {})}
+    return {"name": name, "valueFrom": {"secretKeyRef": reference}}

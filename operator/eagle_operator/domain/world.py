@@ -137,6 +137,10 @@ class Pod:
     disrupted: bool = False
     models: str = ""
     """A server's: the value of EAGLE_MODELS."""
+    index: int | None = None
+    """Which worker it is, of a Job for several."""
+    ended_at: datetime | None = None
+    """When its container ended, to the second."""
     deletion_time: datetime | None = None
     """When it should have been gone at the latest: the end of its grace period."""
 
@@ -191,6 +195,8 @@ class World:
     pods: tuple[Pod, ...] = ()
     deployment: Deployment | None = None
     service: Manifest | None = None
+    workers_service: Manifest | None = None
+    """The Service by which workers of one training find each other."""
     waiting: dict[str, "Waiting"] = field(default_factory=dict)
     """Why Jobs of this schedule (by name) are not admitted yet."""
     log_tails: Mapping[str, str] = field(default_factory=dict)

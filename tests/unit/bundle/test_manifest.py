@@ -34,6 +34,11 @@ def test_what_the_next_release_adds_is_ignored() -> None:
     assert found.sensors == manifest().sensors
 
 
+def test_a_file_that_this_program_does_not_know_is_no_hindrance() -> None:
+    entry = {"digest": f"sha256:{'0' * 64}", "sizeBytes": 1}
+    assert set(Manifest.from_bytes(changed(files={"model.onnx": entry, "novel.bin": entry})).files) > {"model.onnx"}
+
+
 @pytest.mark.parametrize("version", [SCHEMA_VERSION + 2, SCHEMA_VERSION - 2, "1", None, [], 1.5])
 def test_a_schema_further_away_is_refused(version: object) -> None:
     with pytest.raises(SchemaUnsupported, match="this program reads 1 to 2"):

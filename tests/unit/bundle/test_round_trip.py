@@ -22,6 +22,7 @@ from eagle_contract.bundle import (
     PublishedArtifact,
     SignatureInvalid,
     fetch,
+    fetch_judged,
     open_store,
     publish,
 )
@@ -30,7 +31,8 @@ from eagle_contract.bundle.manifest import sha256_digest
 
 KEYS = organization_keys()
 OTHERS = organization_keys(2)
-FILES = ["manifest.json", "manifest.sig", "model.onnx.enc", "golden.npz.enc", "card.html"]
+SERVED = ["manifest.json", "manifest.sig", "model.onnx.enc", "golden.npz.enc"]
+FILES = [*SERVED, "judged.onnx.enc", "card.html"]
 
 
 @pytest.fixture
@@ -84,7 +86,8 @@ def test_the_store_may_be_opened_at_the_bundle_itself(published: PublishedArtifa
 
 def test_the_model_and_the_windows_are_nowhere_in_the_clear(store: ObjectStore) -> None:
     secret = b"a graph that nobody else may see"
-    artifact = publish(store, store.url, IDENTITY, contents(model=secret), keyring=KEYS.keyring, signer=KEYS.signer)
+    given = contents(model=secret, judged=secret)
+    artifact = publish(store, store.url, IDENTITY, given, keyring=KEYS.keyring, signer=KEYS.signer)
     window = contents().golden.window.tobytes()
     for file in folder_of(artifact).iterdir():
         assert secret not in file.read_bytes()
@@ -172,7 +175,7 @@ def test_a_changed_file_is_refused(
     assert_one_sentence(refusal.value)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "card.html"])
+@pytest.mark.parametrize("name", SERVED)
 def test_a_missing_file_is_said_to_be_missing(store: ObjectStore, published: PublishedArtifact, name: str) -> None:
     (folder_of(published) / name).unlink()
     with pytest.raises(BundleMissing, match=name) as refusal:
@@ -218,6 +221,63 @@ def test_a_bundle_in_anothers_place_is_refused(
     with pytest.raises(SignatureInvalid) as refusal:
         open_again(store, replace(published, uri=f"{target.as_uri()}/"))
     assert_one_sentence(refusal.value)
+
+
+@pytest.mark.parametrize("given", [b"judged onnx", None])
+def test_what_serves_needs_nothing_of_the_judged_model_whether_there_is_one_or_not(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, given: bytes | None
+) -> None:
+    artifact = publish(store, store.url, IDENTITY, contents(judged=given), keyring=KEYS.keyring, signer=KEYS.signer)
+    (folder_of(artifact) / "judged.onnx.enc").unlink(missing_ok=given is None)
+    read: list[str] = []
+    get = ObjectStore.get
+
+    def noted(store: ObjectStore, path: str, *, limit: int) -> bytes:
+        read.append(path.rpartition("/")[2])
+        return get(store, path, limit=limit)
+
+    monkeypatch.setattr(ObjectStore, "get", noted)
+    open_again(store, artifact)
+    assert sorted(read) == sorted(SERVED)
+
+
+def judged_model(store: ObjectStore, artifact: PublishedArtifact, keys: OrganizationKeys = KEYS) -> bytes:
+    return fetch_judged(
+        store, artifact.uri, artifact.digest, keyring=keys.keyring, verifier=KEYS.signer.verifier()
+    ).model
+
+
+def test_the_judged_model_comes_out_as_it_went_in(store: ObjectStore, published: PublishedArtifact) -> None:
+    assert judged_model(store, published) == contents().judged
+
+
+def test_a_bundle_without_a_judged_model_says_why_there_is_none(store: ObjectStore) -> None:
+    artifact = publish(store, store.url, IDENTITY, contents(judged=None), keyring=KEYS.keyring, signer=KEYS.signer)
+    assert sorted(file.name for file in folder_of(artifact).iterdir()) == sorted([*SERVED, "card.html"])
+    with pytest.raises(BundleMissing, match=r"has no judged\.onnx: its figures are of several models") as refusal:
+        judged_model(store, artifact)
+    assert_one_sentence(refusal.value)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_judged_model_is_refused(store: ObjectStore, published: PublishedArtifact, change: str) -> None:
+    file = folder_of(published) / "judged.onnx.enc"
+    file.write_bytes(CHANGES[change](file.read_bytes()))
+    with pytest.raises(DigestMismatch if change == "longer" else DecryptionFailed):
+        judged_model(store, published)
+
+
+def test_the_model_that_serves_cannot_stand_in_for_the_judged_one(
+    store: ObjectStore, published: PublishedArtifact
+) -> None:
+    shutil.copy(folder_of(published) / "model.onnx.enc", folder_of(published) / "judged.onnx.enc")
+    with pytest.raises(DecryptionFailed, match="belongs to another bundle"):
+        judged_model(store, published)
+
+
+def test_another_organizations_key_opens_no_judged_model(store: ObjectStore, published: PublishedArtifact) -> None:
+    with pytest.raises(DecryptionFailed, match="restore the key"):
+        judged_model(store, published, keys=OTHERS)
 
 
 @pytest.mark.parametrize("name", ["model.onnx.enc", "golden.npz.enc"])

@@ -121,13 +121,14 @@ def test_a_bundle_goes_whole_and_no_other(store: ObjectStore) -> None:
     published(store)
     kept = published(store, OLDER)
     bundle = stored_bundles(store, "acme")[-1]
+    assert f"{bundle.folder}/judged.onnx.enc" in {file.path for file in bundle.files}
     remove(store, bundle)
     assert [f"{store.url}/{left.folder}/" for left in stored_bundles(store, "acme")] == [kept.uri]
     fetch(store, kept.uri, kept.digest, keyring=KEYS.keyring, verifier=KEYS.signer.verifier())
     remove(store, bundle)
 
 
-@pytest.mark.parametrize("deletions", range(1, 5))
+@pytest.mark.parametrize("deletions", range(1, 6))
 def test_a_removal_that_was_cut_off_leaves_what_nobody_believes_and_the_next_one_completes(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch, deletions: int
 ) -> None:
@@ -150,7 +151,7 @@ def test_a_removal_that_was_cut_off_leaves_what_nobody_believes_and_the_next_one
     assert stored_bundles(store, "acme") == []
 
 
-@pytest.mark.parametrize("deletions", range(1, 5))
+@pytest.mark.parametrize("deletions", range(1, 6))
 def test_a_bundle_that_was_half_removed_can_be_published_again(store: ObjectStore, deletions: int) -> None:
     published(store)
     for file in list(only(store).files)[:deletions]:

@@ -40,7 +40,7 @@ from eagle_operator.domain.following import ATTEMPTS_KEPT, admitted
 from eagle_operator.domain.run import Run
 from eagle_operator.domain.service_step import HISTORY_LIMIT
 from eagle_operator.domain.world import Version
-from eagle_trainer.evaluate import Scored, baseline_metrics, holdout_metrics
+from eagle_trainer.evaluate import Scored, baseline_metrics, holdout_metrics, metrics_in_status
 from eagle_trainer.numbers import metric_list
 from eagle_trainer.publishing import ISSUES_IN_STATUS, LIBRARIES, comparison_in_status
 
@@ -134,7 +134,7 @@ def scored() -> Scored:
     )
 
 
-HOLDOUT = metric_list(holdout_metrics(scored(), threshold=0.71, training_rate=0.0123456))
+HOLDOUT = metric_list(metrics_in_status(holdout_metrics(scored(), threshold=0.71, training_rate=0.0123456)))
 BASELINES = metric_list(
     baseline_metrics(scored().probability, scored().samples.target, training_rate=0.0123456, threshold=0.71)
 )
@@ -179,6 +179,7 @@ def result() -> TrainingResult:
             beats_baseline=False,
             baseline_gain="-0.123456",
             baseline_gain_lower_bound="-0.123456",
+            advised_threshold="0.123456",
         ),
         metrics=HOLDOUT,
         baseline_metrics=BASELINES,
@@ -371,6 +372,8 @@ RICH: dict[str, Any] = {
         "name": "injection-moulding-failure",
         "parameters": {f"parameter_{number}": "0.123456" for number in range(12)},
         "thresholds": {"failureProbability": "0.85", "confidence": "0.7"},
+        "validation": "BlockedFolds",
+        "costs": {"miss": "12500", "falseAlarm": "350"},
     },
     "promotion": {
         "policy": "Manual",

@@ -90,7 +90,7 @@ class ClusterModel:
     jobs: dict[str, Job] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     deployment: Deployment | None = None
-    service: Manifest | None = None
+    services: dict[str, Manifest] = field(default_factory=dict)
     now: datetime = CREATED + timedelta(seconds=5)
     waiting: dict[str, Waiting] = field(default_factory=dict)
     bad_models: set[str] = field(default_factory=set)
@@ -152,7 +152,8 @@ class ClusterModel:
             jobs=tuple(job for job in self.jobs.values() if job.meta.owner_uid in owners),
             pods=tuple(self.pods.values()),
             deployment=self.deployment,
-            service=self.service,
+            service=self.services.get(names.serving_name(b.NAME)),
+            workers_service=self.services.get(names.workers_name(b.NAME)),
             waiting=self.waiting,
             log_tails=dict(self.log_tails),
         )
@@ -290,7 +291,7 @@ class ClusterModel:
             self.cron_job = b.cron_job_of(manifest)
         elif manifest["kind"] == "Service":
             self.counter += 1
-            self.service = manifest
+            self.services[manifest["metadata"]["name"]] = manifest
         else:
             old = self.deployment
             spec = {"replicas": 1, **manifest["spec"]}
@@ -612,9 +613,9 @@ class ClusterModel:
         if self.cron_job:
             kept = {k: v for k, v in self.cron_job["metadata"].items() if k != "ownerReferences"}
             self.cron_job = {**self.cron_job, "metadata": kept}
-        if self.service:
-            kept = {k: v for k, v in self.service["metadata"].items() if k != "ownerReferences"}
-            self.service = {**self.service, "metadata": kept}
+        for name, service in self.services.items():
+            kept = {k: v for k, v in service["metadata"].items() if k != "ownerReferences"}
+            self.services[name] = {**service, "metadata": kept}
         if self.deployment:
             self.deployment = replace(self.deployment, meta=replace(self.deployment.meta, owner_uid=None))
         self.jobs = {}
@@ -687,7 +688,7 @@ class ClusterModel:
             {name: _as_such(job) for name, job in self.jobs.items()},
             {uid: _as_such(pod) for uid, pod in self.pods.items()},
             _as_such(self.deployment),
-            self.service,
+            dict(self.services),
             self.waiting,
             self.log_tails,
             self.crash_after,

@@ -10,6 +10,7 @@ import yaml
 from tests.unit.operator import builders as b
 
 from eagle_contract.api import resolve
+from eagle_operator.domain import workers
 from eagle_operator.domain.serving_deployment import managed, service
 from eagle_operator.domain.training_job import cron_job, ordered_job, slot_job
 from eagle_operator.domain.world import Installation, Manifest
@@ -76,6 +77,10 @@ def a_service(_: Installation, spec: dict[str, Any]) -> Manifest:
     return service(b.schedule(**spec))
 
 
+def a_workers_service(_: Installation, spec: dict[str, Any]) -> Manifest:
+    return workers.service(b.schedule(**spec))
+
+
 CASES = {
     "cron_job_plain": (a_cron_job, b.INSTALLATION, {}),
     "cron_job_rich": (a_cron_job, SETTLED, RICH),
@@ -86,6 +91,8 @@ CASES = {
     "deployment_plain": (a_deployment, b.INSTALLATION, {}),
     "deployment_rich": (a_deployment, SETTLED, RICH),
     "service": (a_service, b.INSTALLATION, {}),
+    "slot_job_workers": (a_slots_job, b.INSTALLATION, {"trainer": {"workers": 3}}),
+    "workers_service": (a_workers_service, b.INSTALLATION, {}),
 }
 
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import numpy as np
 
 from eagle_contract.api import InstallationDefaults, TrainingScheduleSpec, resolve
-from eagle_contract.api.version import DataSummary, Evaluation, OnnxProof, QualityIssue
+from eagle_contract.api.version import ActiveComparison, DataSummary, Evaluation, Metric, OnnxProof, QualityIssue
 from eagle_trainer.calibrate import sigmoid
-from eagle_trainer.card import CardInput
+from eagle_trainer.card import Advice, CardInput, Explained, Finding, Learning, Part, Trial
+from eagle_trainer.card.alarms import alarms
 from eagle_trainer.evaluate import Scored, baseline_metrics, holdout_metrics
 from eagle_trainer.series import SECOND, LabelEvents, Samples, micros, moment
 
@@ -28,7 +29,9 @@ def card(
     seed: int = 1,
 ) -> CardInput:
     """A card whose model sees most failures coming; `text` stands wherever people may write."""
-    scored = _scored(assets=assets, hours=hours, failures=failures, noise=noise, seed=seed)
+    scored = replace(
+        _scored(assets=assets, hours=hours, failures=failures, noise=noise, seed=seed), by_failures=by_failures
+    )
     resolved = resolve(_spec(text), InstallationDefaults())
     target = scored.samples.target
     rate = float(target.mean()) * 0.9 + 0.001
@@ -75,6 +78,57 @@ def card(
         parameters={"learning_rate": 0.05, "num_leaves": 31, "rounds": 143, text[:50]: text},
         onnx=OnnxProof(opset=21, max_abs_diff="2.220e-16", rows_compared=184_320),
         environment={"lightgbm": "4.6.0", "onnxruntime": "1.23.2", "image": text},
+    )
+
+
+def full_card(text: str = "Machines of the press shop") -> CardInput:
+    """A card with every part that a training may have; `text` stands wherever people may write."""
+    content = card(text=text, noise=2.0)
+    raised = alarms(content.scored, content.threshold)[-3:]
+    samples = content.scored.samples
+    explained = tuple(
+        Explained(
+            asset=alarm.asset,
+            time=int(samples.time[alarm.first]),
+            probability=float(content.scored.probability[alarm.first]),
+            kind="right" if alarm.right else "false",
+            usual=-4.0,
+            parts=(
+                Part(feature="temperature__mean_24", value="81.2", push=3.5),
+                Part(feature=text[:60], value=text[:60], push=-0.4),
+            ),
+            rest=0.2,
+        )
+        for alarm in raised
+    )
+    served = ActiveComparison(
+        version="v2026-03-01T02-00-00-000Z_0badcafe",
+        outcome="Similar",
+        message=text[:200],
+        difference="0.0123",
+        difference_upper_bound="0.0441",
+        metrics=[Metric(name=name, value="0.5") for name in ("average_precision", "event_recall", "accuracy")],
+    )
+    return replace(
+        content,
+        explained=explained,
+        findings=(
+            Finding(column=text[:60], issue="Missing", severity="Warning", count=5120, advice=text),
+            Finding(column="pressure", issue="Stuck", severity="Error", count=38_400, detail=text),
+            Finding(column="time", issue="Unheard", severity="Info", count=12),
+        ),
+        learning=Learning(
+            lines=(text, "4 folds and 3 seeds, every row"),
+            trials=(
+                Trial(number=1, parameters={"num_leaves": 31, text[:20]: text}, score=0.051, state="complete"),
+                Trial(number=2, parameters={"num_leaves": 15}, score=0.049, state="complete", chosen=True),
+                Trial(number=3, parameters={"num_leaves": 255}, score=None, state="pruned"),
+            ),
+        ),
+        intervals={"average_precision": (0.41, 0.87), "event_recall": (0.5, 1.0)},
+        advice=Advice(threshold=0.35, sentence=text),
+        comparison=served,
+        compared={"average_precision": 0.5123, "event_recall": 0.75},
     )
 
 

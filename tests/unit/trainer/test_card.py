@@ -4,14 +4,21 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import lightgbm as lgb
+import numpy as np
 import pytest
-from tests.unit.trainer.cards import card
+from tests.unit.trainer.cards import card, full_card
 
 from eagle_contract.api.schedule import Bound
-from eagle_contract.api.version import ActiveComparison, Metric
+from eagle_contract.api.version import ActiveComparison
 from eagle_trainer.card import CardInput, render
+from eagle_trainer.card.alarms import alarms, events, false_rows
+from eagle_trainer.card.explained import contributions
 from eagle_trainer.card.requirements import requirements
+from eagle_trainer.card.splits import over_assets, over_time
 from eagle_trainer.card.timeline import chosen_assets
+from eagle_trainer.card.wording import feature, number, score
+from eagle_trainer.fit import margins_of
 
 LARGEST = 300_000
 EVIL = """<script>alert("x")</script><img src=https://evil.example/a.png onerror='x'>&amp; </style></title>"""
@@ -65,6 +72,8 @@ CARDS = {
     "no failure": card(failures=0),
     "one short asset": card(assets=1, hours=2, failures=0),
     "evil names": card(text=EVIL),
+    "everything": full_card(),
+    "everything evil": full_card(text=EVIL),
 }
 
 
@@ -73,7 +82,9 @@ def test_a_card_is_well_formed_and_needs_nothing_from_outside(name: str) -> None
     page = render(CARDS[name]).decode("utf-8")
     reader = read(CARDS[name])
     assert not {"script", "img", "link", "iframe", "object", "use", "image"} & set(reader.seen)
-    assert not {"src", "href", "xlink:href", "srcset", "onerror", "onload"} & {key for key, _ in reader.attributes}
+    assert not {"src", "xlink:href", "srcset", "onerror", "onload"} & {key for key, _ in reader.attributes}
+    targets = {value for key, value in reader.attributes if key == "id"}
+    assert {str(value).removeprefix("#") for key, value in reader.attributes if key == "href"} <= targets
     assert "url(" not in page
     assert "@import" not in page
     assert "nan" not in re.findall(r"[a-z]+", " ".join(value or "" for _, value in reader.attributes))
@@ -104,8 +115,19 @@ def test_a_version_that_waits_for_a_person_says_so() -> None:
 
 def test_a_model_that_may_not_serve_says_why() -> None:
     text = read(CARDS["poor"]).text
-    assert "Does not meet what its schedule asks for It may not serve." in text.replace("forIt", "for It")
-    assert "false_alarms_per_asset_month is 3.85325, but must be: at most 2" in text
+    assert "Does not meet what its schedule asks for" in text
+    assert "It may not serve." in text
+    rate = number(CARDS["poor"].metrics["false_alarms_per_asset_month"])
+    assert f"False alarms per asset and month: {rate}; at most 2 is asked for" in text
+
+
+def test_a_figure_that_rounds_to_its_limit_is_told_exactly() -> None:
+    good = CARDS["good"]
+    bound = (Bound(metric="accuracy", value="0.75"),)
+    nearly = replace(
+        good, metrics={**good.metrics, "accuracy": 0.749999}, resolved=replace(good.resolved, minimums=bound)
+    )
+    assert "Accuracy: 0.749999; at least 0.75 is asked for" in read(nearly).text
 
 
 def test_data_that_cannot_judge_are_told_apart_from_a_poor_model() -> None:
@@ -132,33 +154,122 @@ def test_requirements_follow_the_schedule() -> None:
     assert requirements(slightly)[-1].met
 
 
-def test_the_version_in_service_stands_beside_the_model() -> None:
-    served = ActiveComparison(
-        version="v2026-01-01T00-00-00-000Z_00000000",
-        outcome="Similar",
-        difference="0.01",
-        difference_upper_bound="0.05",
-        metrics=[Metric(name="average_precision", value="0.432")],
-    )
-    text = read(replace(CARDS["good"], comparison=served)).text
-    assert "In service: v2026-01-01T00-00-00-000Z_00000000" in text
-    assert "0.432" in text
+def test_the_version_in_service_stands_beside_the_model_on_the_same_rows() -> None:
+    text = read(CARDS["everything"]).text
+    assert "In service: v2026-03-01T02-00-00-000Z_0badcafe" in text
+    assert "This version and the one in service cannot be told apart." in text
+    assert "Average precision0.5120.500" in text
+    whole = replace(CARDS["everything"], compared={})
+    assert "This version, whole holdout" in read(whole).text
 
 
 def test_failures_are_marked_as_caught_or_missed() -> None:
     reader = read(CARDS["good"])
     titles = [value or "" for key, value in reader.attributes if key == "title"]
-    assert sum("hours ahead" in title for title in titles) > 0
+    assert sum("first alarm" in title for title in titles) > 0
     assert sum(title.endswith("missed") for title in titles) > 0
 
 
-def test_assets_with_failures_come_first_then_the_nearest_to_an_alarm() -> None:
+def test_missed_failures_are_looked_at_first_and_an_asset_without_any_is_among_them() -> None:
     content = CARDS["good"]
-    shown = chosen_assets(content.scored, content.assets)
-    assert len(shown) == 6
+    shown = chosen_assets(content)
+    assert len(shown) == 4
+    missed = {event.asset for event in events(content.scored, content.threshold) if event.alarm is None}
     with_events = {int(asset) for asset in content.scored.events.asset}
-    assert set(shown[:4]) <= with_events
-    assert not set(shown[4:]) & with_events
+    assert shown[0] in missed
+    assert set(shown[:3]) <= with_events
+    assert shown[3] not in with_events
+
+
+def test_alarms_and_events_of_the_pictures_are_those_of_the_figures() -> None:
+    for content in CARDS.values():
+        met = events(content.scored, content.threshold)
+        assert len(met) == content.metrics["events"]
+        if met:
+            hits = sum(event.alarm is not None for event in met)
+            assert hits / len(met) == pytest.approx(content.metrics["event_recall"])
+        assert len(false_rows(content.scored, content.threshold)) == content.metrics["false_alarms"]
+        rows = sum(alarm.last - alarm.first + 1 for alarm in alarms(content.scored, content.threshold))
+        assert rows == int((content.scored.probability >= content.threshold).sum())
+
+
+@pytest.mark.parametrize("name", ["good", "poor", "labels by column", "everything"])
+def test_the_parts_of_a_split_add_up_to_the_whole(name: str) -> None:
+    content = CARDS[name]
+    total = int(content.metrics["events"])
+    hits = round(content.metrics.get("event_recall", 0.0) * total)
+    for part in (over_time(content), over_assets(content)):
+        rows = re.findall(r"<td[^>]*>([^<]*)</td>" * 3, str(part))
+        caught = [row[1].split(" of ") for row in rows if " of " in row[1]]
+        assert sum(int(row[0].replace("\u2009", "")) for row in rows) == len(content.scored.samples)
+        assert sum(int(of) for _, of in caught) == total
+        assert sum(int(found) for found, _ in caught) == hits
+        assert sum(int(row[2]) for row in rows) == content.metrics["false_alarms"]
+
+
+def test_the_threshold_in_use_and_the_advised_one_are_marked() -> None:
+    text = read(CARDS["everything"]).text
+    assert "0.85in use" in text
+    assert "0.35advised" in text
+    assert "advised" not in read(CARDS["good"]).text
+
+
+def test_every_finding_says_what_to_do() -> None:
+    text = read(CARDS["everything"]).text
+    assert "check the sensor, or take it out of source.continuousColumns" in text
+    assert "Unheard" in text
+    assert "Look at these rows in the source." in text
+
+
+def test_the_parameters_that_were_taken_come_first_among_the_trials() -> None:
+    text = read(CARDS["everything"]).text
+    assert "3 trials, 1 given up early" in text
+    assert text.index("#2taken") < text.index("#1")
+
+
+def test_a_part_that_a_training_does_not_have_is_left_out() -> None:
+    text = read(CARDS["good"]).text
+    for title in ("Why it alarmed", "Against the version in service", "Search of the parameters"):
+        assert title not in text
+        assert title in read(CARDS["everything"]).text
+
+
+def test_contributions_of_an_answer_add_up_to_its_log_odds() -> None:
+    random = np.random.default_rng(5)
+    features = random.normal(size=(400, 5))
+    target = (features[:, 1] + features[:, 3] + random.normal(size=400) > 0).astype(float)
+    settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "num_leaves": 7}
+    boosters = [lgb.train({**settings, "seed": seed}, lgb.Dataset(features, target), 20) for seed in (1, 2, 3)]
+    pushes = contributions(boosters, features, slope=0.9, offset=-0.3)
+    np.testing.assert_allclose(
+        pushes.sum(axis=1), margins_of(boosters, features, slope=0.9, offset=-0.3), rtol=0, atol=1e-9
+    )
+    assert set(np.argsort(-np.abs(pushes[:, :5]).mean(axis=0))[:2]) == {1, 3}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1.000"), (0.99996, "0.99996"), (0.0, "0.000"), (0.00004, "0.00004"), (0.5, "0.500"), (-2.75, "−2.750")],
+)
+def test_a_score_is_never_rounded_to_perfect(value: float, text: str) -> None:
+    assert score(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("temperature", "temperature"),
+        ("temperature__lag_7200s", "temperature, 2 hours before"),
+        ("temperature__mean_24", "temperature, mean of 1 day"),
+        ("temperature__std_3", "temperature, spread of 3 hours"),
+        ("error_e1__count_7d", "error_e1, count in 7 days"),
+        ("error_e1__hours_since", "error_e1, hours since the last"),
+        ("attribute_age", "age"),
+        ("odd__name", "odd__name"),
+    ],
+)
+def test_features_are_told_in_words(name: str, text: str) -> None:
+    assert feature(name, 3600) == text
 
 
 def test_a_card_of_a_large_fleet_stays_small() -> None:

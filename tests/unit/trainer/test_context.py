@@ -1,5 +1,7 @@
 """The context holds what was known at the moment: counts, hours since, attributes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.trainer.arrays import START, telemetry
 
 from eagle_trainer.context import LOOKBACK_SECONDS, MOST_KINDS, ContextColumn, context_columns, context_values
+from eagle_trainer.errors import InvalidConfiguration
 from eagle_trainer.series import SECOND, Attributes, Events, Extracted, Floats
 
 HOUR = 3600 * SECOND
@@ -161,3 +164,11 @@ def test_the_manifest_defines_every_column(machines: Attributes) -> None:
 def test_an_attribute_of_numbers_has_no_categories() -> None:
     column = ContextColumn(name="attribute_age", source="age", statistic="attribute")
     assert column.definition() == {"name": "attribute_age", "source": "age", "statistic": "attribute"}
+
+
+def test_two_tables_whose_columns_would_have_the_same_name_are_refused() -> None:
+    one = errors((0, 1, "pump_hot"))
+    two = replace(errors((0, 1, "hot")), name="error_pump")
+    data = Extracted(telemetry=telemetry(np.zeros((2, 1))), events=(one, two))
+    with pytest.raises(InvalidConfiguration, match=r"source\.events 'error' \(kind 'pump_hot'\) and 'error_pump'"):
+        context_columns(data)

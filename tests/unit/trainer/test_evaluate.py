@@ -1,12 +1,16 @@
 """By hand: which failures were caught and how early, what a false alarm is, and what beats a baseline."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.unit.trainer.arrays import PERIOD, START, STEP, events, samples_at
+from tests.unit.trainer.arrays import PERIOD, START, STEP, events, samples_at, series
 
 from eagle_trainer import evaluate, metrics
 from eagle_trainer.evaluate import Scored
-from eagle_trainer.series import Floats
+from eagle_trainer.intervals import Bootstrap, Interval, time_blocks
+from eagle_trainer.labels import complete_rows, label_by_column
+from eagle_trainer.series import SECOND, Floats
 
 HORIZON = 10
 
@@ -70,6 +74,10 @@ def test_an_alarm_of_another_asset_catches_nothing() -> None:
         ((48, 49, 50, 51), 0),
         ((50, 51), 1),
         ((10, 45, 70), 2),
+        (tuple(range(10, 33)), 3),
+        (tuple(range(15, 50)), 2),
+        (tuple(range(45, 75)), 2),
+        (tuple(range(100)), 9),
     ],
     ids=[
         "none",
@@ -80,6 +88,10 @@ def test_an_alarm_of_another_asset_catches_nothing() -> None:
         "lasting beyond the failure is right",
         "only after the failure is false",
         "the right one does not count",
+        "lasting, it is counted anew every horizon",
+        "two horizons too early are two",
+        "two horizons too long are two",
+        "an alarm that never clears is not right for ever",
     ],
 )
 def test_false_alarms(on: tuple[int, ...], count: int) -> None:
@@ -89,6 +101,39 @@ def test_false_alarms(on: tuple[int, ...], count: int) -> None:
 def test_an_alarm_across_a_gap_in_the_data_is_two() -> None:
     assert figures(scored(alarms(100, *range(10, 20)), 50))["false_alarms"] == 1
     assert figures(scored(alarms(100, *range(10, 20)), 50, missing=(14, 15)))["false_alarms"] == 2
+
+
+def labelled(target: Floats, probability: Floats) -> Scored:
+    """Rows of one minute with a label's column."""
+    found = series(np.zeros((len(target), 1)), label=target)
+    samples, runs = label_by_column(found, complete_rows(found, 1), column="fault")
+    return Scored(samples=samples, probability=probability, events=runs, period_seconds=PERIOD, by_failures=False)
+
+
+@pytest.mark.parametrize(("length", "count"), [(1, 4), (2, 2), (4, 1), (5, 1)])
+def test_an_alarm_beside_a_label_is_counted_anew_after_the_usual_run_of_it(length: int, count: int) -> None:
+    """Four rows of alarm, of which none is right, are as many false alarms as runs of the label would fit in."""
+    target = np.zeros(60)
+    for start in (10, 30, 50):
+        target[start : start + length] = 1.0
+    found = labelled(target, alarms(60, 20, 21, 22, 23))
+    assert evaluate.false_alarm_rows(found, found.probability > 0.5).tolist() == list(range(20, 24, length))[:count]
+
+
+@pytest.mark.parametrize("by_failures", [True, False])
+def test_there_are_never_more_false_alarms_than_rows(by_failures: bool) -> None:
+    """A label that flickers has runs of one row, and a horizon may be shorter than the period."""
+    found = labelled((np.arange(5000) % 10 == 0).astype(float), np.ones(5000))
+    if by_failures:
+        short = replace(found.samples, until=found.samples.time + SECOND)
+        found = replace(found, samples=short, by_failures=True)
+    wrong = evaluate.false_alarm_rows(found, found.probability > 0.5)
+    assert wrong.tolist() == [row for row in range(5000) if row % 10]
+
+
+def test_a_label_without_a_run_of_ones_has_false_alarms_that_are_counted_once() -> None:
+    found = labelled(np.zeros(60), alarms(60, 20, 21, 22, 23))
+    assert evaluate.false_alarms(found, found.probability > 0.5) == 1
 
 
 def test_an_alarm_does_not_last_from_one_asset_to_the_next() -> None:
@@ -124,59 +169,66 @@ def test_skill_is_zero_for_the_base_rate_and_one_for_the_truth() -> None:
     assert evaluate.skill(metrics.log_loss(target, target), target, 0.2) == pytest.approx(1.0)
 
 
-def compared(first: Floats, second: Floats | None) -> evaluate.Comparison:
-    failures = range(50, 2000, 100)
-    found = scored(first, *failures)
-    result = evaluate.compare(first, second, found.samples, block_micros=20 * STEP, seed=1)
-    assert result is not None
-    return result
-
-
-def random_ranking(seed: int, strength: float) -> Floats:
-    """Probabilities of 2000 rows with failures each 100 rows; `strength` says how much they know."""
-    random = np.random.default_rng(seed)
-    target = scored(np.zeros(2000), *range(50, 2000, 100)).samples.target
-    return np.clip(0.5 * random.random(2000) + strength * target, 0, 1)
-
-
-def test_a_model_that_knows_something_surely_beats_a_constant() -> None:
-    found = compared(random_ranking(1, 0.3), None)
-    assert found.lower is not None
-    assert 0 < found.lower < found.difference
-
-
-def test_two_models_of_the_same_worth_are_not_told_apart() -> None:
-    found = compared(random_ranking(1, 0.2), random_ranking(2, 0.2))
-    assert found.lower is not None
-    assert found.upper is not None
-    assert found.lower < 0 < found.upper
-
-
-def test_a_comparison_turned_round_is_its_negative() -> None:
-    one, two = random_ranking(1, 0.3), random_ranking(2, 0.1)
-    there, back = compared(one, two), compared(two, one)
-    assert there.difference == -back.difference
-    assert there.lower == pytest.approx(-float(back.upper or 0))
-
-
-def test_few_blocks_give_no_bounds_and_no_positive_row_gives_no_comparison() -> None:
-    found = scored(alarms(100, 45), 50)
-    few = evaluate.compare(found.probability, None, found.samples, block_micros=50 * STEP, seed=1)
-    assert few is not None
-    assert few.lower is few.upper is None
-    none = scored(alarms(100))
-    assert evaluate.compare(none.probability, None, none.samples, block_micros=STEP, seed=1) is None
-
-
-def test_blocks_are_stretches_of_one_asset() -> None:
-    found = scored(np.zeros(120), assets=2)
-    blocks = evaluate.time_blocks(found.samples, 20 * STEP)
-    assert blocks.tolist() == list(np.repeat(range(6), 20))
-
-
 def test_baselines_say_what_doing_nothing_gives() -> None:
     target = np.repeat([0.0, 1.0], [98, 2])
     found = evaluate.baseline_metrics(None, target, training_rate=0.03, threshold=0.5)
     assert found["majority_accuracy"] == 0.98
     assert found["base_rate_average_precision"] == 0.02
     assert not any(name.startswith("logistic") for name in found)
+
+
+def test_leads_are_told_of_failures_alone() -> None:
+    found = scored(alarms(100, 45), 50)
+    stretches = Scored(
+        samples=found.samples,
+        probability=found.probability,
+        events=found.events,
+        period_seconds=PERIOD,
+        by_failures=False,
+    )
+    assert "median_lead_hours" in figures(found)
+    assert "median_lead_hours" not in figures(stretches)
+
+
+def test_an_event_has_the_rows_of_its_own_asset_between_start_and_end() -> None:
+    found = scored(np.zeros(200), 50, assets=2)
+    first, last = evaluate.event_rows(found)
+    assert [first.tolist(), last.tolist()] == [[40], [50]]
+
+
+def test_an_event_without_rows_has_none_and_is_not_caught() -> None:
+    found = scored(alarms(100, *range(100)), 50, missing=tuple(range(40, 50)))
+    first, last = evaluate.event_rows(found)
+    assert first.tolist() == last.tolist()
+    assert figures(found)["event_recall"] == 0.0
+
+
+def with_intervals(found: Scored) -> dict[str, Interval]:
+    blocks = time_blocks(found.samples, 20 * STEP)
+    bootstrap = Bootstrap(found.samples, blocks, seed=1)
+    return evaluate.holdout_intervals(found, bootstrap, threshold=0.5, training_rate=0.1)
+
+
+def test_intervals_lie_around_their_figures() -> None:
+    random = np.random.default_rng(8)
+    failures = range(50, 3000, 100)
+    target = scored(np.zeros(3000), *failures).samples.target
+    found = scored(np.clip(0.55 * random.random(3000) + 0.3 * target, 0, 1), *failures)
+    told = figures(found)
+    intervals = with_intervals(found)
+    assert set(intervals) == {
+        "average_precision",
+        "log_loss_skill",
+        "accuracy",
+        "precision",
+        "recall",
+        "false_alarms_per_asset_month",
+        "event_recall",
+    }
+    for name, interval in intervals.items():
+        assert interval.lower <= told[name] <= interval.upper, name
+        assert interval.lower < interval.upper or told[name] in (0.0, 1.0), name
+
+
+def test_figures_of_few_blocks_have_no_intervals() -> None:
+    assert with_intervals(scored(alarms(60, 45), 50)) == {}

@@ -6,6 +6,7 @@ from tests.unit.trainer.arrays import feature_rows, plan, series
 from tests.unit.trainer.models import fitted
 
 from eagle_trainer import fit
+from eagle_trainer.errors import InvalidConfiguration
 from eagle_trainer.parameters import checked_parameters
 from eagle_trainer.series import Flags, Floats
 
@@ -66,17 +67,15 @@ def chosen(noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]], **given: str
     _, blocks = feature_rows(series(values), plan(lags=(), windows=()))
     rows = np.arange(1200)
     data = fit.dataset(blocks, rows, target, parameters, seed=7, threads=1)
-    return fit.choose_rounds(
-        data, blocks.matrix, target, folds, parameters, seed=7, threads=1, pulse=lambda share: None
-    )
+    return fit.choose_rounds(data, blocks, rows, target, folds, parameters, seed=7, threads=1, pulse=lambda share: None)
 
 
 def test_rounds_are_those_of_the_lowest_loss_on_rows_of_other_folds(
     noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]],
 ) -> None:
     choice = chosen(noisy, learning_rate="0.3")
-    assert choice.rounds == int(np.argmin(choice.log_losses)) + 1
-    assert len(choice.log_losses) < 60, "it stops once the loss rises"
+    assert choice.rounds == int(np.median(np.argmin(choice.losses, axis=0))) + 1
+    assert len(choice.losses) < 60, "it stops once the loss rises"
     assert sorted(choice.checked.tolist()) == list(range(1200))
 
 
@@ -86,6 +85,33 @@ def test_out_of_fold_margins_know_the_truth_but_not_by_heart(
     choice = chosen(noisy)
     target = noisy[1][choice.checked]
     assert 0.7 < np.mean((choice.margins > 0) == (target == 1.0)) < 0.95
+
+
+def test_rows_that_are_not_learned_from_are_scored_as_well(
+    noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]],
+) -> None:
+    values, target, folds = noisy
+    parameters = checked_parameters({"num_leaves": "7", "min_data_in_leaf": "20"})
+    _, blocks = feature_rows(series(values), plan(lags=(), windows=()))
+    rows = np.arange(0, 1200, 2)
+    data = fit.dataset(blocks, rows, target[rows], parameters, seed=7, threads=1)
+    choice = fit.choose_rounds(
+        data, blocks, rows, target, folds, parameters, seed=7, threads=1, pulse=lambda share: None
+    )
+    assert sorted(choice.checked.tolist()) == list(range(1200))
+    np.testing.assert_array_equal(choice.fold, choice.checked // 400)
+
+
+def test_a_device_that_is_not_there_is_named_by_its_parameter() -> None:
+    with pytest.raises(
+        InvalidConfiguration, match=r"^model\.parameters\.device_type is 'gpu', which cannot be used here"
+    ):
+        fitted(parameters={"device_type": "gpu"})
+
+
+def test_what_lightgbm_refuses_is_said_in_its_words() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"^model\.parameters are refused by LightGBM: "):
+        fitted(parameters={"data_sample_strategy": "goss", "top_rate": "0.9", "other_rate": "0.9"})
 
 
 def test_folds_of_one_class_are_passed_over(noisy: tuple[Floats, Floats, list[tuple[Flags, Flags]]]) -> None:

@@ -90,6 +90,27 @@ def test_a_training_writes_model_manifest_card_and_result(trained: Path) -> None
     assert (trained / "card.html").read_bytes().startswith(b"<!doctype html>")
 
 
+def test_the_model_that_the_figures_are_of_is_there_and_named(plant: Plant, trained: Path, tmp_path: Path) -> None:
+    judged = (trained / "judged.onnx").read_bytes()
+    assert judged != (trained / "model.onnx").read_bytes()
+    (tmp_path / "judged.onnx").write_bytes(b"of an earlier run")
+    result = plant.train(tmp_path)
+    assert (tmp_path / "judged.onnx").read_bytes() == judged
+    assert "judged.onnx" in "".join(result.output.split())
+
+
+def test_where_several_models_are_judged_there_is_no_such_model_not_even_an_older_one(
+    plant: Plant, tmp_path: Path
+) -> None:
+    schedule = plant.schedule
+    schedule["spec"]["model"]["validation"] = "BlockedFolds"
+    (tmp_path / "judged.onnx").write_bytes(b"of an earlier run")
+    result = plant.train(tmp_path, schedule=schedule)
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "judged.onnx").exists()
+    assert "judged.onnx" not in "".join(result.output.split())
+
+
 def test_the_model_has_learned_to_see_failures_coming(trained: Path) -> None:
     metrics = {metric.name: float(metric.value) for metric in result_in(trained).metrics}
     assert metrics["average_precision"] > 2 * metrics["base_rate"]
@@ -115,7 +136,7 @@ def test_the_published_graph_gives_the_golden_answers(trained: Path) -> None:
 
 def test_the_same_data_and_seed_give_the_same_model_and_manifest(plant: Plant, trained: Path, tmp_path: Path) -> None:
     assert plant.train(tmp_path / "again").exit_code == 0
-    for name in ("model.onnx", "manifest.json", "card.html", "golden.npz"):
+    for name in ("model.onnx", "judged.onnx", "manifest.json", "card.html", "golden.npz"):
         assert (tmp_path / "again" / name).read_bytes() == (trained / name).read_bytes(), name
 
 
@@ -147,6 +168,21 @@ def test_a_training_that_cannot_work_names_the_field_to_change(
     assert sentence.startswith("eagle-train: ")
     assert said in result.stderr
     assert not (tmp_path / "out" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["telemetry.csv", "telemetry.parquet"])
+def test_a_file_that_is_no_table_is_refused_by_its_name(plant: Plant, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"a,b\n1\n\xff\xfe\n")
+    (tmp_path / "schedule.yaml").write_text(yaml.safe_dump(plant.schedule))
+    result = Plant(tmp_path).train(tmp_path / "out")
+    assert result.exit_code == TrainerExit.INVALID_CONFIGURATION
+    assert f"{name} cannot be read as" in " ".join(result.stderr.split())
+
+
+def test_a_schedule_without_a_spec_is_refused_by_that_field(plant: Plant, tmp_path: Path) -> None:
+    result = plant.train(tmp_path / "out", schedule={"kind": "TrainingSchedule"})
+    assert result.exit_code == TrainerExit.INVALID_CONFIGURATION
+    assert "this field must be given" in result.stderr
 
 
 def test_without_failures_there_is_nothing_to_tell_apart(plant: Plant, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from eagle_trainer.errors import InvalidConfiguration
 from eagle_trainer.fit import lightgbm_parameters
-from eagle_trainer.parameters import DEFAULTS, checked_parameters
+from eagle_trainer.parameters import DEFAULTS, checked_parameters, set_names
 
 
 def test_without_parameters_the_defaults_apply() -> None:
@@ -38,7 +38,10 @@ def test_text_becomes_what_lightgbm_expects() -> None:
         ("seed", "5", "set model.seed instead"),
         ("num_threads", "64", "follows the pod's CPU limit"),
         ("n_jobs", "64", "follows the pod's CPU limit"),
-        ("device_type", "gpu", "not a parameter that this trainer knows"),
+        ("device_type", "tpu", "must be cpu or gpu or cuda, not 'tpu'"),
+        ("num_leafs", "31", "not a parameter that this trainer knows; did you mean num_leaves?"),
+        ("Learning-Rate", "0.1", "did you mean learning_rate?"),
+        ("early_stopping_round", "10", "chooses the rounds by folds"),
         ("input_model", "/etc/passwd", "not a parameter that this trainer knows"),
         ("forcedsplits_filename", "/tmp/x", "not a parameter that this trainer knows"),
         ("learning_rates", "0.1", "not a parameter that this trainer knows"),
@@ -61,6 +64,17 @@ def test_what_cannot_be_is_refused_by_name(name: str, value: str, why: str) -> N
 def test_one_parameter_under_two_names_is_refused() -> None:
     with pytest.raises(InvalidConfiguration, match="given twice, also under another name of learning_rate"):
         checked_parameters({"learning_rate": "0.1", "eta": "0.2"})
+
+
+def test_the_names_that_a_schedule_sets_are_lightgbms_own() -> None:
+    assert set_names({"eta": "0.1", "num_leaves": "7"}) == {"learning_rate", "num_leaves"}
+
+
+def test_a_device_other_than_the_cpu_sums_in_double_precision() -> None:
+    told = lightgbm_parameters(checked_parameters({"device": "gpu"}), seed=3, threads=2)
+    assert (told["device_type"], told["gpu_use_dp"]) == ("gpu", True)
+    assert "force_col_wise" not in told
+    assert "device_type" not in lightgbm_parameters(checked_parameters({}), seed=3, threads=2)
 
 
 def test_lightgbm_knows_every_accepted_alias() -> None:

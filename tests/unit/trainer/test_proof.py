@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from tests.unit.trainer.models import Fitted, fitted
 
 from eagle_trainer.errors import ConversionFailed
 from eagle_trainer.features import session
-from eagle_trainer.graph import model_graph
+from eagle_trainer.graph import DOUBLE, GraphBuilder, add_confident, finished_model, model_graph, tensor
 from eagle_trainer.prove import Candidate, Proof, prove
 
 
@@ -70,6 +71,20 @@ def test_alarms_at_another_threshold_are_found(model: Fitted) -> None:
     probability = session(honest.model).run(["failure_probability"], model.windows.take(slice(0, 500)))[0]
     with pytest.raises(ConversionFailed, match="alarms do not follow"):
         proven(model, replace(honest, failure_probability=float(np.median(probability))))
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.5, np.nextafter(0.5, 1.0), 0.7, 0.85, 0.999, 1.0 - 2.0**-53, 1.0])
+def test_whoever_is_sure_enough_is_confident_to_the_last_bit(confidence: float) -> None:
+    """Probabilities beside the confidence and beside its complement, which comes to it or not by rounding."""
+    beside = [confidence, 1.0 - confidence, 0.0, 0.5, 1.0]
+    for _ in range(4):
+        beside += [float(np.nextafter(value, side)) for value in beside[-10:] for side in (0.0, 1.0)]
+    probability = np.unique(np.clip([*beside, *(1.0 - np.array(beside)), *np.linspace(0.0, 1.0, 101)], 0.0, 1.0))
+    builder = GraphBuilder()
+    add_confident(builder, "p", confidence)
+    inputs, outputs = [tensor("p", DOUBLE, ["B"])], [tensor("confident", onnx.TensorProto.BOOL, ["B"])]
+    given = session(finished_model(builder, inputs, outputs, "confident", {})).run(None, {"p": probability})[0]
+    np.testing.assert_array_equal(given, np.maximum(probability, 1.0 - probability) >= confidence)
 
 
 def test_alarm_and_confidence_begin_exactly_at_their_thresholds(model: Fitted) -> None:

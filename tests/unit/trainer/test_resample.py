@@ -1,5 +1,7 @@
 """The grid keeps what the data say and invents nothing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -124,3 +126,47 @@ def test_every_row_of_the_grid_comes_from_the_data_or_is_missing(seconds: list[i
     for row, start in enumerate(found.segment_start):
         assert start <= row
         assert (found.segment_start[start : row + 1] == start).all()
+
+
+def test_a_cell_takes_of_each_sensor_the_last_value_that_fell_into_it() -> None:
+    nan = np.nan
+    time = [START, START + 5 * SECOND, START + STEP, START + STEP + 7 * SECOND]
+    values = np.array([[1.0, nan], [nan, 2.0], [3.0, 4.0], [5.0, nan]])
+    found = gridded(time, values)
+    assert found.values.tolist() == [[1.0, 2.0], [5.0, 4.0]]
+    assert found.time.tolist() == [time[1], time[3]]
+
+
+def test_rows_without_an_asset_are_left_out() -> None:
+    given = telemetry(np.arange(6.0)[:, None], time=np.repeat(regular(3), 2))
+    asset = np.tile([0, -1], 3)
+    found = resample(dataclasses.replace(given, asset=asset), period_seconds=PERIOD, longest_gap=3)
+    assert found.values[:, 0].tolist() == [0.0, 2.0, 4.0]
+
+
+def test_telemetry_that_is_a_grid_already_is_not_copied() -> None:
+    given = telemetry(np.arange(10.0)[:, None], assets=2)
+    assert resample(given, period_seconds=PERIOD, longest_gap=3).values is given.values
+
+
+def test_a_period_far_shorter_than_the_rows_does_not_fill_memory_with_missing_samples() -> None:
+    """An hour between rows, a window of an hour, and a period of a second: 3,600 samples for each row."""
+    time = START + np.arange(1000) * 3600 * SECOND
+    found = telemetry(np.zeros((1000, 1)), time=time)
+    with pytest.raises(InsufficientData, match=r"1000 rows, .*samplePeriodSeconds 1 .*mostly every 3600 s") as refused:
+        resample(found, period_seconds=1, longest_gap=3600)
+    assert "features.rollingWindows" in str(refused.value)
+    assert len(resample(found, period_seconds=1, longest_gap=3000).time) == 1000
+
+
+@pytest.mark.parametrize("stray", [0, -(10**17), 4 * 10**18])
+def test_a_row_that_is_centuries_away_is_a_row_and_no_more(stray: int) -> None:
+    found = gridded(np.append(regular(10), stray))
+    assert len(found.time) == 11
+    assert found.observed.all()
+
+
+def test_rows_none_of_which_names_an_asset_are_refused_with_the_column_to_look_at() -> None:
+    found = dataclasses.replace(telemetry(np.zeros((4, 1))), asset=np.full(4, -1))
+    with pytest.raises(InsufficientData, match=r"none of the 4 rows .* names an asset; check assetColumn"):
+        resample(found, period_seconds=PERIOD, longest_gap=3)

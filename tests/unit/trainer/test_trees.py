@@ -60,13 +60,29 @@ def test_missing_values_go_where_lightgbm_sends_them(gaps: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("value", [0.0, -0.0, 1e-40, -1e-40, 1e300, -1e300])
-def test_zeros_tiny_and_huge_values_go_where_lightgbm_sends_them(model: Fitted, value: float) -> None:
+@pytest.mark.parametrize("value", [0.0, -0.0, 1e-40, -1e-40, 1e300, -1e300, np.inf, -np.inf])
+def test_zeros_tiny_huge_and_infinite_values_go_where_lightgbm_sends_them(model: Fitted, value: float) -> None:
     table = tree_table(model.boosters, slope=1.0, offset=0.0)
     features = np.full((1, len(model.plan.names)), value)
     np.testing.assert_allclose(
         margins(model, table, features), margins_of(model.boosters, features), atol=EXACT, rtol=0
     )
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["in memory", "read from its text"])
+def test_a_split_between_known_and_missing_sends_infinity_to_what_is_known(saved: bool) -> None:
+    """Its threshold is infinite, which LightGBM's dump does not say."""
+    values = np.repeat([0.0, 1.0, np.nan], 100)
+    data = lgb.Dataset(values[:, None], label=np.isnan(values).astype(float))
+    booster = lgb.train({"objective": "binary", "num_threads": 1, "verbosity": -1}, data, num_boost_round=3)
+    if saved:
+        booster = lgb.Booster(model_str=booster.model_to_string())
+    table = tree_table([booster], slope=1.0, offset=0.0)
+    assert np.inf in table.thresholds
+    features = np.array([[np.inf], [1e308], [-np.inf], [np.nan]])
+    given = session(tree_graph(table, 1)).run(None, {"features": features})[0][:, 0]
+    np.testing.assert_allclose(given, booster.predict(features, raw_score=True), atol=EXACT, rtol=0)
+    assert given[0] < given[3]
 
 
 @pytest.mark.parametrize("positive", [-1.0, 0.0, 1.0])
@@ -84,6 +100,24 @@ def test_rows_next_to_zero_go_where_lightgbm_sends_them(positive: float) -> None
     np.testing.assert_allclose(given, booster.predict(features, raw_score=True), atol=EXACT, rtol=0)
 
 
+def test_categories_go_where_lightgbm_sends_them() -> None:
+    """Known ones by their sets; missing, negative and never seen ones as LightGBM has it."""
+    random = np.random.default_rng(3)
+    codes = random.integers(0, 30, 3000).astype(float)
+    level, number = random.normal(size=30), random.normal(size=3000)
+    target = (level[codes.astype(int)] + number + random.normal(0.0, 0.3, 3000) > 0.0).astype(float)
+    codes[random.random(3000) < 0.05] = np.nan
+    features = np.column_stack([number, codes])
+    data = lgb.Dataset(features, label=target, categorical_feature=[1])
+    booster = lgb.train({"objective": "binary", "num_threads": 1, "verbosity": -1, "cat_smooth": 1}, data, 20)
+    table = tree_table([booster], slope=1.0, offset=0.0)
+    assert len(table.members) > 10
+    strange = np.column_stack([random.normal(size=200), random.integers(-3, 60, 200)]).astype(float)
+    for rows in (features, strange, np.full((1, 2), np.nan)):
+        given = session(tree_graph(table, 2)).run(None, {"features": rows})[0][:, 0]
+        np.testing.assert_allclose(given, booster.predict(rows, raw_score=True), atol=EXACT, rtol=0)
+
+
 def test_a_model_of_single_leaves_is_exported() -> None:
     model = fitted(parameters={"min_gain_to_split": "1e9"})
     table = tree_table(model.boosters, slope=2.0, offset=0.5)
@@ -93,7 +127,7 @@ def test_a_model_of_single_leaves_is_exported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("decision_type", "=="), ("missing_type", "Zero")], ids=["categories", "zeros as missing"]
+    ("field", "value"), [("decision_type", "<"), ("missing_type", "Zero")], ids=["other splits", "zeros as missing"]
 )
 def test_splits_that_cannot_be_exported_exactly_are_refused(
     model: Fitted, monkeypatch: pytest.MonkeyPatch, field: str, value: str

@@ -6,12 +6,17 @@ import numpy as np
 
 from eagle_trainer import metrics
 from eagle_trainer.card.markup import Markup, element, together
-from eagle_trainer.card.wording import counted, percent
+from eagle_trainer.card.wording import counted, percent, score
 from eagle_trainer.series import Floats, Integers
 
 _LEFT, _TOP, _SIDE, _BOTTOM = 54.0, 14.0, 268.0, 44.0
 _WIDTH, _HEIGHT = _LEFT + _SIDE + 14.0, _TOP + _SIDE + _BOTTOM
 _CURVE_POINTS = 240
+_BINS = 10
+_FEW_ROWS = 30
+"""A bin with fewer rows says little: its dot is hollow."""
+_ROWS_HEIGHT = 30.0
+"""Of the highest of the bars that say how many rows there are."""
 
 
 def precision_recall(probability: Floats, target: Floats, *, threshold: float) -> Markup:
@@ -19,13 +24,15 @@ def precision_recall(probability: Floats, target: Floats, *, threshold: float) -
     precision, recall, cut = metrics.Ranking(probability, target).curve()
     chosen = _thinned(recall)
     floor = float(target.mean())
+    path = _steps(recall[chosen], precision[chosen])
     parts = [
+        element("path", d=f"{path}V{_y(0)}H{_x(0)}Z", class_="fill"),
         _line(0, floor, 1, floor, "floor"),
-        _label(0.02, floor, "by chance", "start", above=floor < 0.9),
-        element("path", d=_steps(recall[chosen], precision[chosen]), class_="curve"),
+        _label(0.02, floor, f"by chance {percent(floor)}", "start", above=floor < 0.9),
+        element("path", d=path, class_="curve"),
     ]
     alarming = int(np.count_nonzero(cut >= threshold))
-    described = f"Average precision {metrics.average_precision(probability, target):.3f}"
+    described = f"Average precision {score(metrics.average_precision(probability, target))}"
     if alarming:
         x, y = float(recall[alarming - 1]), float(precision[alarming - 1])
         text = f"Alarms from {threshold:g}: recall {percent(x)}, precision {percent(y)}"
@@ -35,23 +42,41 @@ def precision_recall(probability: Floats, target: Floats, *, threshold: float) -
 
 
 def calibration(probability: Floats, target: Floats) -> Markup:
-    """In ten bins: the mean probability given, the share of rows that were positive, the rows as the dot's area."""
-    bins = metrics.reliability(probability, target)
-    most = max(rows for _, _, rows in bins)
+    """In ten bins: the mean probability given, the share of rows that were positive, and how many rows there are."""
+    bins = metrics.reliability(probability, target, _BINS)
     dots = [
         _dot(
             given,
             share,
-            2.5 + 6.5 * (rows / most) ** 0.5,
-            "bin",
+            4.5,
+            "bin" if rows >= _FEW_ROWS else "bin few",
             f"{counted(rows, 'row')}: said {percent(given)}, was {percent(share)}",
         )
         for given, share, rows in bins
     ]
     path = element("path", d=_straight([given for given, _, _ in bins], [share for _, share, _ in bins]), class_="thin")
-    described = f"{len(bins)} bins; a perfectly calibrated model lies on the diagonal"
-    parts = [_line(0, 0, 1, 1, "floor"), path, *dots]
-    return _plot(parts, across="Probability the model gave", up="Share that was positive", described=described)
+    told = "; ".join(f"said {percent(given)}, was {percent(share)} ({number_} rows)" for given, share, number_ in bins)
+    parts = [*_row_bars(bins), _line(0, 0, 1, 1, "floor"), path, *dots]
+    return _plot(parts, across="Probability the model gave", up="Share that was positive", described=told)
+
+
+def _row_bars(bins: Sequence[tuple[float, float, int]]) -> list[Markup]:
+    """Bars on the floor of the plot, by the logarithm of the rows: there are mostly very few dangerous ones."""
+    most = float(np.log1p(max(rows for _, _, rows in bins)))
+    bars = []
+    for given, _, rows in bins:
+        left, height = min(int(given * _BINS), _BINS - 1) / _BINS, _ROWS_HEIGHT * float(np.log1p(rows)) / most
+        bars.append(
+            element(
+                "rect",
+                x=f"{float(_x(left)) + 2:.1f}",
+                y=f"{_TOP + _SIDE - height:.1f}",
+                width=f"{_SIDE / _BINS - 4:.1f}",
+                height=f"{height:.1f}",
+                class_="rows",
+            )
+        )
+    return bars
 
 
 def _thinned(recall: Floats) -> Integers:
@@ -87,13 +112,14 @@ def _dot(x: float, y: float, radius: float, kind: str, text: str) -> Markup:
 
 
 def _label(x: float, y: float, text: str, anchor: str, above: bool, aside: float = 0.0) -> Markup:
-    place = float(_y(y)) + (-6.0 if above else 14.0)
+    place = float(_y(y)) + (-6.0 if above else 16.0)
     return element("text", text, x=f"{float(_x(x)) + aside:.1f}", y=f"{place:.1f}", text_anchor=anchor, class_="note")
 
 
 def _aside(x: float, y: float) -> tuple[str, bool, float]:
     """Where a dot's label has room: anchor, above, and how far aside."""
-    return ("end" if x > 0.5 else "start"), y < 0.12, (-9.0 if x > 0.5 else 9.0)
+    beside = x > 0.7
+    return ("end" if beside else "start"), (y < 0.12 if beside else y < 0.9), (-9.0 if beside else 9.0)
 
 
 def _plot(parts: Sequence[Markup], *, across: str, up: str, described: str) -> Markup:

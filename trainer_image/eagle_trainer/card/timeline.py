@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eagle_trainer.card.alarms import Event, events, false_by_asset, of_asset
 from eagle_trainer.card.content import CardInput
 from eagle_trainer.card.markup import Markup, element, together
-from eagle_trainer.card.wording import counted, day, minute, percent, short
-from eagle_trainer.evaluate import Scored, caught, events_of, false_alarms
-from eagle_trainer.series import SECOND, Flags, Integers, LabelEvents, moment
+from eagle_trainer.card.wording import counted, minute, percent, short, span
+from eagle_trainer.evaluate import Scored
+from eagle_trainer.series import SECOND, Integers, moment
 
-MOST_ASSETS = 6
+MOST_ASSETS = 4
 _MOST_EVENTS = 60
-_WITH_EVENTS = 4
+_WITH_EVENTS = 3
 _BUCKETS = 420
 _HEIGHT = 100
 _CROWDED = 0.8
@@ -24,43 +25,89 @@ _CROWDED = 0.8
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """The stretch of time that all strips share, in microseconds."""
+class Frame:
+    """The stretch of time that all drawings share, in microseconds."""
 
     start: int
     end: int
 
     def share(self, time: int) -> float:
+        """Where a moment lies, from 0 to 1."""
         return min(max((time - self.start) / (self.end - self.start), 0.0), 1.0)
+
+
+def frame_of(scored: Scored) -> Frame:
+    """The whole holdout."""
+    time = scored.samples.time
+    return Frame(int(time.min()), max(int(time.max()), int(time.min()) + 1))
 
 
 def strips(card: CardInput) -> Markup:
     """One strip for each chosen asset, the time axis under the last."""
-    time = card.scored.samples.time
-    frame = _Frame(int(time.min()), max(int(time.max()), int(time.min()) + 1))
-    return together(*(_strip(card, code, frame) for code in chosen_assets(card.scored, card.assets)))
+    frame = frame_of(card.scored)
+    wrong = false_by_asset(card.scored, card.threshold)
+    drawn = (_strip(card, code, frame, wrong[code]) for code in chosen_assets(card))
+    return together(*drawn, axis(frame, "strip-axis"))
 
 
-def chosen_assets(scored: Scored, assets: tuple[str, ...]) -> list[int]:
-    """Assets to show: at most four with the most events, then those without an event that came nearest to an alarm."""
-    present = np.unique(scored.samples.asset)
-    events = {int(code): 0 for code in present}
-    for code, _, _ in events_of(scored):
-        if code in events:
-            events[code] += 1
-    highest = {code: float(scored.probability[scored.samples.asset == code].max()) for code in events}
-    with_events = sorted((c for c in events if events[c]), key=lambda c: (-events[c], assets[c]))[:_WITH_EVENTS]
-    others = sorted((c for c in events if not events[c]), key=lambda c: (-highest[c], assets[c]))
-    return with_events + others[: MOST_ASSETS - len(with_events)]
+def chosen_assets(card: CardInput) -> list[int]:
+    """Assets to look at: three with events, those with missed ones first; then with false alarms or near to one."""
+    scored, threshold = card.scored, card.threshold
+    present = [int(code) for code in np.unique(scored.samples.asset)]
+    met, missed = dict.fromkeys(present, 0), dict.fromkeys(present, 0)
+    wrong = false_by_asset(scored, threshold)
+    for event in events(scored, threshold):
+        if event.asset in met:
+            met[event.asset] += 1
+            missed[event.asset] += event.alarm is None
+    highest = {code: float(scored.probability[scored.samples.asset == code].max()) for code in present}
+    with_events = sorted((c for c in present if met[c]), key=lambda c: (-missed[c], -met[c], card.assets[c]))
+    others = sorted((c for c in present if not met[c]), key=lambda c: (-wrong[c], -highest[c], card.assets[c]))
+    first = with_events[: _WITH_EVENTS if others else MOST_ASSETS]
+    return first + others[: MOST_ASSETS - len(first)]
 
 
-def _strip(card: CardInput, code: int, frame: _Frame) -> Markup:
-    mine = _of_asset(card.scored, code)
-    alarm = mine.probability >= card.threshold
-    found, lead = caught(mine, alarm)
-    events = list(zip(events_of(mine), found, lead, strict=True))[:_MOST_EVENTS]
-    bands = [_band(frame, start, end) for (_, start, end), _, _ in events]
-    marks = [_mark(card, frame, end, bool(hit), int(ahead)) for (_, _, end), hit, ahead in events]
+def axis(frame: Frame, kind: str) -> Markup:
+    """Dates under a drawing."""
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+    ticks = (
+        element(
+            "span",
+            _tick(frame, share),
+            class_="minor" if share in (0.25, 0.75) else None,
+            style=f"left:{share:.0%}",
+        )
+        for share in shares
+    )
+    return element("div", *ticks, class_=f"time {kind}", aria_hidden="true")
+
+
+def mark(card: CardInput, frame: Frame, event: Event) -> Markup:
+    """A failure: filled where an alarm came before it, hollow where it was missed."""
+    what = "missed" if event.alarm is None else f"first alarm {span(event.lead / SECOND)} before"
+    return element(
+        "span",
+        "▽" if event.alarm is None else "▼",
+        class_="failure missed" if event.alarm is None else "failure",
+        style=f"left:{100 * frame.share(event.end):.2f}%",
+        title=f"Failure at {minute(moment(event.end))}: {what}",
+    )
+
+
+def summary(card: CardInput, met: list[Event], wrong: int) -> str:
+    """What happened to one asset, in words."""
+    told = counted(wrong, "false alarm")
+    if not met:
+        return f"no {card.event[0]} · {told}"
+    hits = sum(event.alarm is not None for event in met)
+    return f"{hits} of {counted(len(met), *card.event)} caught · {told}"
+
+
+def _strip(card: CardInput, code: int, frame: Frame, wrong: int) -> Markup:
+    mine = of_asset(card.scored, code)
+    met = events(mine, card.threshold)
+    bands = [_band(frame, event) for event in met[:_MOST_EVENTS]]
+    marks = [mark(card, frame, event) for event in met[:_MOST_EVENTS]] if card.by_failures else []
     line, area = _paths(mine, frame)
     height = _HEIGHT * (1.0 - card.threshold)
     drawing = element(
@@ -76,83 +123,33 @@ def _strip(card: CardInput, code: int, frame: _Frame) -> Markup:
     )
     return element(
         "div",
-        element("h3", short(card.assets[code]), element("span", _summary(card, mine, alarm, found))),
+        element("h4", short(card.assets[code]), element("span", summary(card, met, wrong))),
         element(
             "div",
-            element("div", drawing, *(marks if card.by_failures else ()), class_="drawing"),
+            element("div", drawing, *marks, class_="drawing"),
             element("span", "1", class_="scale top") if card.threshold < _CROWDED else None,
             element("span", f"{card.threshold:g}", class_="scale cut", style=f"top:{height:.1f}%"),
             element("span", "0", class_="scale bottom") if card.threshold > 1 - _CROWDED else None,
             class_="frame",
         ),
-        _axis(frame),
         class_="strip",
     )
 
 
-def _of_asset(scored: Scored, code: int) -> Scored:
-    rows, events = scored.samples.asset == code, scored.events.asset == code
-    e = scored.events
-    return Scored(
-        samples=scored.samples.take(rows),
-        probability=scored.probability[rows],
-        events=LabelEvents(
-            asset=e.asset[events], start=e.start[events], end=e.end[events], positive=e.positive[events]
-        ),
-        period_seconds=scored.period_seconds,
-    )
-
-
-def _summary(card: CardInput, mine: Scored, alarm: Flags, found: Flags) -> str:
-    wrong = counted(false_alarms(mine, alarm), "false alarm")
-    if not len(found):
-        return f"no {'failure' if card.by_failures else 'positive stretch'} · {wrong}"
-    kind = ("failure", "failures") if card.by_failures else ("positive stretch", "positive stretches")
-    return f"{int(found.sum())} of {counted(len(found), *kind)} caught · {wrong}"
-
-
-def _band(frame: _Frame, start: int, end: int) -> Markup:
+def _band(frame: Frame, event: Event) -> Markup:
     """The time in which an alarm is right."""
-    left, right = 1000 * frame.share(start), 1000 * frame.share(end)
+    left, right = 1000 * frame.share(event.start), 1000 * frame.share(event.end)
     return element(
         "rect", x=f"{left:.1f}", y=0, width=f"{max(right - left, 1.0):.1f}", height=_HEIGHT, class_="horizon"
     )
 
 
-def _mark(card: CardInput, frame: _Frame, end: int, hit: bool, ahead: int) -> Markup:
-    what = f"caught {ahead / (3600 * SECOND):.1f} hours ahead" if hit else "missed"
-    return element(
-        "span",
-        "▼" if hit else "▽",
-        class_="failure" if hit else "failure missed",
-        style=f"left:{100 * frame.share(end):.2f}%",
-        title=f"Failure at {minute(moment(end))}: {what}",
-    )
-
-
-def _axis(frame: _Frame) -> Markup:
-    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
-    return element(
-        "div",
-        *(
-            element(
-                "span",
-                _tick(frame, share),
-                class_="minor" if share in (0.25, 0.75) else None,
-                style=f"left:{share:.0%}",
-            )
-            for share in shares
-        ),
-        class_="time",
-    )
-
-
-def _tick(frame: _Frame, share: float) -> str:
+def _tick(frame: Frame, share: float) -> str:
     at = moment(frame.start + round(share * (frame.end - frame.start)))
-    return day(at) if frame.end - frame.start > 3 * 86_400 * SECOND else f"{at.day} {at:%b %H:%M}"
+    return f"{at.day} {at:%b}" if frame.end - frame.start > 3 * 86_400 * SECOND else f"{at.day} {at:%b %H:%M}"
 
 
-def _paths(mine: Scored, frame: _Frame) -> tuple[str, str]:
+def _paths(mine: Scored, frame: Frame) -> tuple[str, str]:
     """The line through lowest and highest probability of every bucket of time, and the area under the highest."""
     width = (frame.end - frame.start) / _BUCKETS
     bucket = np.minimum((mine.samples.time - frame.start) // max(width, 1.0), _BUCKETS - 1).astype(np.int64)
@@ -170,10 +167,10 @@ def _paths(mine: Scored, frame: _Frame) -> tuple[str, str]:
     return "".join(lines), "".join(areas)
 
 
-def _extremes(mine: Scored, part: Integers, frame: _Frame) -> Iterator[str]:
+def _extremes(mine: Scored, part: Integers, frame: Frame) -> Iterator[str]:
     both = {int(part[np.argmin(mine.probability[part])]), int(part[np.argmax(mine.probability[part])])}
     return (_point(mine, row, frame) for row in sorted(both))
 
 
-def _point(mine: Scored, row: int, frame: _Frame) -> str:
+def _point(mine: Scored, row: int, frame: Frame) -> str:
     return f"{1000 * frame.share(int(mine.samples.time[row])):.1f} {_HEIGHT * (1 - mine.probability[row]):.1f}"

@@ -1,160 +1,166 @@
 """PostgreSQL through ADBC: Arrow from the wire, in one transaction that cannot write.
 
 The transaction is read-only itself, not by a default of the session that a declared query could change; once it has
-read, PostgreSQL lets nobody make it read-write. It sees one snapshot, so all tables are of the same moment.
+read, PostgreSQL lets nobody make it read-write. It sees one snapshot, so all tables are of the same moment, unless the
+connection broke in between.
 """
 
+import re
+import ssl
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import pyarrow as pa
 from adbc_driver_manager import Error as DatabaseError
 from adbc_driver_postgresql import dbapi
 
-from eagle_trainer.errors import InvalidConfiguration, SourceUnavailable
-from eagle_trainer.sources.arrow_rows import is_number, rows_of
+from eagle_trainer.errors import InvalidConfiguration
+from eagle_trainer.series import moment
+from eagle_trainer.sources.arrow_rows import RowsBuilder
+from eagle_trainer.sources.moments import micros_of
+from eagle_trainer.sources.refusals import ended, may_pass
 from eagle_trainer.sources.request import Request, Rows
+from eagle_trainer.sources.statements import newest_statement, rows_statement, shape_statement
 
 T = TypeVar("T")
 
-_TRANSIENT = ("08", "40", "53", "57")
-"""SQLSTATE classes that may pass: connection, rollback, resources, operator intervention."""
-_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
-_DELAYS_SECONDS = (1.0, 3.0, 9.0)
-_STATEMENT_TIMEOUT_SECONDS = 1800
-_CONNECT_TIMEOUT_SECONDS = 15
+DELAYS_SECONDS = (1.0, 3.0, 9.0)
+STATEMENT_TIMEOUT_SECONDS = 1800
+_OPTIONS: Mapping[str, str | int] = {
+    "connect_timeout": 15,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    "application_name": "eagle-train",
+}
+"""libpq's own options, where the address does not have them: a server that is gone is found out within a minute."""
+_SECRET = "the key uri of the Secret in source.connection.secretName"
+_AUTHORITY = "the key ca.crt of the Secret in source.connection.secretName"
 
 
 class Database:
-    """The organization's database: a read-only transaction with a statement time-out."""
+    """The organization's database: a read-only transaction with time-outs.
 
-    def __init__(self, uri: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    TLS is as the address says (`sslmode`, `sslrootcert`, …). `authority` is a certificate as PEM text that the server's
+    own must be signed by: then the mode is verify-full unless the address names another. `statement_seconds` bounds
+    each statement. Raises InvalidConfiguration for an address that is none, or an authority that is none.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        authority: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        statement_seconds: int = STATEMENT_TIMEOUT_SECONDS,
+    ) -> None:
         if not uri.startswith(("postgresql://", "postgres://")):
-            raise InvalidConfiguration(
-                "the key uri of the Secret in source.connection.secretName must begin with postgresql://"
-            )
-        self._uri, self._sleep = uri, sleep
+            raise InvalidConfiguration(f"{_SECRET} must begin with postgresql://")
+        if re.search("%(?![0-9A-Fa-f]{2})", uri):
+            raise InvalidConfiguration(f"{_SECRET} has a % that begins no escape; write a % in a password as %25")
+        if authority is not None and not _is_certificate(authority):
+            raise InvalidConfiguration(f"{_AUTHORITY} must be a certificate in PEM, or several; remove it to have none")
+        self._uri, self._sleep, self._statement_seconds = uri, sleep, statement_seconds
+        self._authority = authority
         self._connection: Any = None
 
     def read(self, request: Request) -> Rows:
-        """The rows; transient trouble is tried again a few times."""
+        """The rows; transient trouble is tried again a few times. Raises InvalidConfiguration, SourceUnavailable."""
         return self._retrying(request, lambda: self._read(request))
 
+    def newest(self, request: Request) -> datetime | None:
+        """The newest time in the table of the request; None where it is empty. Raises like `read`."""
+        return self._retrying(request, lambda: self._newest(request))
+
     def close(self) -> None:
-        """End the session."""
+        """End the session: one that stays open keeps the database from clearing away what others delete."""
         if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            connection, self._connection = self._connection, None
+            connection.close()
 
     def _read(self, request: Request) -> Rows:
-        shape = self._fetch(f"SELECT {_names(request.columns)} FROM {_source(request)} LIMIT 0").schema
-        return rows_of(self._fetch(_statement(request, shape)), request)
-
-    def _fetch(self, statement: str) -> pa.Table:
         with self._session().cursor() as cursor:
-            cursor.execute(statement)
-            table: pa.Table = cursor.fetch_arrow_table()
-            return table
+            cursor.execute(shape_statement(request))
+            shape = cursor.fetch_arrow_table().schema
+        with self._session().cursor() as cursor:
+            cursor.execute(rows_statement(request, shape))
+            batches = _batches(cursor)
+        builder = RowsBuilder(request)
+        while batches:
+            builder.add(batches.popleft())
+        return builder.rows()
+
+    def _newest(self, request: Request) -> datetime | None:
+        with self._session().cursor() as cursor:
+            cursor.execute(newest_statement(request))
+            column: pa.Array = cursor.fetch_arrow_table().column(0).combine_chunks()
+        column = column.drop_null()
+        return moment(int(micros_of(column, request)[0])) if len(column) else None
 
     def _session(self) -> Any:
         if self._connection is None:
-            mark = "&" if "?" in self._uri else "?"
-            options = "" if "connect_timeout=" in self._uri else f"{mark}connect_timeout={_CONNECT_TIMEOUT_SECONDS}"
-            connection = dbapi.connect(self._uri + options, autocommit=False)
+            connection = self._connected()
+            self._connection = connection
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                cursor.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT_SECONDS}s'")
+                cursor.execute(f"SET LOCAL statement_timeout = '{self._statement_seconds}s'")
                 cursor.execute("SET LOCAL TIME ZONE 'UTC'")
-            self._connection = connection
         return self._connection
 
+    def _connected(self) -> Any:
+        """libpq takes certificates from files only, and reads them while it connects."""
+        if self._authority is None:
+            return dbapi.connect(_with_options(self._uri, _OPTIONS), autocommit=False)
+        with NamedTemporaryFile("w", suffix=".crt") as file:
+            file.write(self._authority)
+            file.flush()
+            options: Mapping[str, str | int] = {**_OPTIONS, "sslmode": "verify-full", "sslrootcert": file.name}
+            return dbapi.connect(_with_options(self._uri, options), autocommit=False)
+
     def _retrying(self, request: Request, read: Callable[[], T]) -> T:
-        for delay in (*_DELAYS_SECONDS, None):
+        for delay in (*DELAYS_SECONDS, None):
             try:
                 return read()
             except DatabaseError as error:
-                self.close()
-                if delay is None or not _may_pass(error):
-                    raise _ended(request, error) from error
+                self._drop()
+                if delay is None or not may_pass(error):
+                    raise ended(request, error, self._uri, self._statement_seconds) from error
                 self._sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 
-
-def _may_pass(error: DatabaseError) -> bool:
-    """The driver gives no SQLSTATE for what went wrong while connecting: there the words must do."""
-    if error.sqlstate:
-        return error.sqlstate[:2] in _TRANSIENT
-    return not any(words in str(error) for words in _REFUSALS)
-
-
-def _ended(request: Request, error: DatabaseError) -> Exception:
-    said = _sentence(error)
-    state = error.sqlstate or ""
-    if state[:2] == "42" and state != "42501":
-        return InvalidConfiguration(f"{request.field}: the database says: {said}")
-    if state == "25006":
-        return InvalidConfiguration(f"{request.field}: the query writes, and a training only reads: {said}")
-    return SourceUnavailable(f"{request.field}: the database says: {said}")
+    def _drop(self) -> None:
+        """End a session that has failed; that its end fails as well says nothing new."""
+        try:
+            self.close()
+        except DatabaseError:
+            self._connection = None
 
 
-def _sentence(error: DatabaseError) -> str:
-    """The server's own words, without the driver's frame around them, on one line."""
-    text = " ".join(str(error).split())
-    for start in ("ERROR: ", "FATAL: ", "connection to server "):
-        if start in text:
-            text = text[text.index(start) :].removeprefix("ERROR: ").removeprefix("FATAL: ")
-            break
-    for end in (" Query was:", " LINE 1:", " SQLSTATE:", " Vendor code:"):
-        text = text.split(end)[0]
-    return text[:600]
+def _is_certificate(pem: str) -> bool:
+    """Whether a TLS library can read it; what stands between certificates may be in any language."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.encode("ascii", "replace").decode())
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
-def _statement(request: Request, shape: pa.Schema) -> str:
-    columns = []
-    for name in request.columns:
-        kind = shape.field(name).type
-        quoted = _quoted(name)
-        if name == request.asset:
-            columns.append(f"{quoted}::text AS {quoted}")
-        elif name in request.numbers and kind != pa.float64():
-            columns.append(f"{quoted}::{'int::' if pa.types.is_boolean(kind) else ''}float8 AS {quoted}")
-        elif name in request.others and not is_number(kind):
-            columns.append(f"{quoted}::text AS {quoted}")
-        else:
-            columns.append(quoted)
-    conditions = []
-    if request.time and request.since and request.until:
-        zoned = getattr(shape.field(request.time).type, "tz", None) is not None
-        bounds = (_moment(request.since, zoned), _moment(request.until, zoned))
-        conditions.append(f"{_quoted(request.time)} >= {bounds[0]} AND {_quoted(request.time)} < {bounds[1]}")
-    if request.only:
-        name, values = request.only
-        conditions.append(f"{_quoted(name)}::text IN ({', '.join(_literal(value) for value in values)})")
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {', '.join(columns)} FROM {_source(request)}{where}"
+def _batches(cursor: Any) -> deque[pa.RecordBatch]:
+    """The answer in parts, for each to be given back as soon as it is used.
+
+    It is fetched as a whole first: the driver's stream of batches forgets the SQLSTATE of an error on the way.
+    """
+    return deque(cursor.fetch_arrow_table().to_batches())
 
 
-def _source(request: Request) -> str:
-    if request.query:
-        return f"({request.query.rstrip().rstrip(';')}\n) AS source"
-    return ".".join(_quoted(part) for part in str(request.table).split("."))
-
-
-def _names(columns: tuple[str, ...]) -> str:
-    return ", ".join(_quoted(name) for name in columns)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _moment(moment: datetime, zoned: bool) -> str:
-    """A time stamp without a zone is taken for UTC."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return f"TIMESTAMPTZ '{text}+00'" if zoned else f"TIMESTAMP '{text}'"
+def _with_options(uri: str, options: Mapping[str, str | int]) -> str:
+    """The address with the options that it has not."""
+    given = set(re.findall(r"[?&]([a-z_]+)=", uri))
+    added = urlencode({name: value for name, value in options.items() if name not in given})
+    return f"{uri}{'&' if '?' in uri else '?'}{added}" if added else uri

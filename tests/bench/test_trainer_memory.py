@@ -1,0 +1,191 @@
+"""How much memory a training takes: before it learns, with ten million values from a real PostgreSQL in both layouts,
+and as a whole, with a rig that is measured ten times a second.
+
+Each reading is a process of its own, since a process never forgets its largest size.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from tests.support.postgres import NotInstalledError, Postgres, postgres
+
+ASSETS, SENSORS, MINUTES = 10, 5, 200_000
+VALUES = ASSETS * SENSORS * MINUTES
+VALUE_BYTES = 8 * VALUES
+MOST_BYTES = 2_000_000_000
+"""What a whole run may take; what is measured here, the reading, is to leave more than half of it to the learning."""
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+TIMES_A_SECOND = 10
+MOST_RIG_BYTES = 1_000_000_000
+Report = Callable[[str], None]
+
+TRAINING = """
+import json, sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from eagle_contract.api import TrainingScheduleSpec, resolve
+from eagle_trainer import machine
+from eagle_trainer.pipeline import Task, train
+from eagle_trainer.progress import Stopwatch
+from eagle_trainer.sources.files import Files
+
+spec = TrainingScheduleSpec.model_validate(json.loads(sys.argv[2]))
+started = time.perf_counter()
+now = datetime(2000, 1, 2, 12, 45, tzinfo=UTC)
+task = Task(spec=spec, resolved=resolve(spec), now=now, threads=machine.cpu_limit())
+trained = train(Files(Path(sys.argv[1])), task, Stopwatch(()))
+print(json.dumps({
+    "seconds": time.perf_counter() - started,
+    "peak": machine.peak_memory(),
+    "rows": len(trained.prepared.series.time),
+    "thinned": next(issue.count for issue in trained.prepared.issues if issue.issue == "Thinned"),
+}))
+"""
+
+READING = """
+import json, resource, sys, time
+from datetime import UTC, datetime
+import eagle_trainer.pipeline
+from eagle_contract.api import TrainingScheduleSpec, resolve
+from eagle_trainer import check
+from eagle_trainer.extract import extract
+from eagle_trainer.resample import resample
+from eagle_trainer.sources.database import Database
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+url, wire = sys.argv[1], json.loads(sys.argv[2])
+spec = TrainingScheduleSpec.model_validate(wire)
+base, started = peak(), time.perf_counter()
+data = extract(Database(url), spec, resolve(spec), now=datetime(2026, 11, 1, tzinfo=UTC))
+seconds = time.perf_counter() - started
+series = resample(data.telemetry, period_seconds=60, longest_gap=60)
+issues = check.findings(data.telemetry, series, strangers=data.strangers, window_length=60)
+print(json.dumps({"base": base, "peak": peak(), "seconds": seconds, "values": int(series.values.size)}))
+"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one process came to: sizes in bytes, `base` with everything loaded and nothing read."""
+
+    base: int
+    peak: int
+    seconds: float
+    values: int
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str]) -> Report:
+    def say(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {line}", end="")
+
+    return say
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    try:
+        with postgres("max_wal_size=4GB", "synchronous_commit=off") as found:
+            names = [f"s{number}" for number in range(SENSORS)]
+            found.execute(
+                f"CREATE UNLOGGED TABLE wide AS SELECT ts, 'machine-' || m AS machine,"
+                f" {', '.join(f'random() * 100 AS {name}' for name in names)}"
+                f" FROM generate_series(1, {MINUTES}) AS i, generate_series(1, {ASSETS}) AS m,"
+                " LATERAL (SELECT timestamptz '2026-10-30Z' - i * interval '1 min') AS at(ts)"
+            )
+            measured = ", ".join(f"('hall.line.{name}', {name})" for name in names)
+            found.execute(
+                "CREATE UNLOGGED TABLE long AS SELECT ts, machine, tag, value"
+                f" FROM wide, LATERAL (VALUES {measured}) AS measured(tag, value)"
+            )
+            yield found
+    except NotInstalledError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize(("layout", "most"), [("Wide", 6.0), ("Long", 10.0)])
+def test_ten_million_values_are_read_checked_and_resampled_in_little_memory(
+    server: Postgres, report: Report, layout: str, most: float
+) -> None:
+    found = read(server, layout)
+    copied = copied_seconds(server, layout.lower())
+    taken = (found.peak - found.base) / VALUE_BYTES
+    report(
+        f"{layout}: {found.values:,} values; peak {found.peak / 1e6:.0f} MB, of which {found.base / 1e6:.0f} MB with"
+        f" nothing read: {taken:.1f} x the values themselves; read in {found.seconds:.1f} s, psql's copy"
+        f" {copied:.1f} s, ratio {found.seconds / copied:.2f}"
+    )
+    assert found.values == VALUES
+    assert found.peak < MOST_BYTES / 2
+    assert taken < most
+    assert found.seconds < 2 * copied
+
+
+def test_a_rig_that_is_measured_ten_times_a_second_is_learned_in_less_than_a_gigabyte(
+    tmp_path: Path, report: Report
+) -> None:
+    rows = measured_often(EXAMPLES / "rig" / "telemetry.parquet", tmp_path / "telemetry.parquet")
+    spec = yaml.safe_load((EXAMPLES / "rig" / "schedule.yaml").read_text())["spec"]
+    command = [sys.executable, "-c", TRAINING, str(tmp_path), json.dumps(spec)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    report(f"rig: {rows:,} rows, {found['seconds']:.0f} s, peak {found['peak'] / 1e6:.0f} MB")
+    assert found["rows"] + found["thinned"] == rows
+    assert found["peak"] < MOST_RIG_BYTES
+
+
+def measured_often(source: Path, target: Path) -> int:
+    """The rig's rows, each ten times in its second; returns how many they are then."""
+    table = pq.read_table(source)
+    often = table.take(np.repeat(np.arange(len(table)), TIMES_A_SECOND))
+    began = often.column("ts").to_numpy().astype("datetime64[ms]")
+    within = np.tile(np.arange(TIMES_A_SECOND) * (1000 // TIMES_A_SECOND), len(table)).astype("timedelta64[ms]")
+    pq.write_table(often.set_column(often.column_names.index("ts"), "ts", pa.array(began + within)), target)
+    return len(often)
+
+
+def read(server: Postgres, layout: str) -> Reading:
+    command = [sys.executable, "-W", "error", "-c", READING, server.url(), json.dumps(schedule(layout))]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Reading(**json.loads(done.stdout))
+
+
+def copied_seconds(server: Postgres, table: str) -> float:
+    """What it takes PostgreSQL's own client to fetch the same rows and to do nothing with them."""
+    psql = next(Path("/usr/lib/postgresql").glob("*/bin/psql"), Path("psql"))
+    started = time.perf_counter()
+    command = [str(psql), server.url(), "-qc", f"\\copy (SELECT * FROM {table}) TO /dev/null"]
+    subprocess.run(command, check=True)
+    return time.perf_counter() - started
+
+
+def schedule(layout: str) -> dict[str, Any]:
+    table = {"table": layout.lower(), "layout": layout, "timeColumn": "ts", "assetColumn": "machine"}
+    long = {"tagColumn": "tag", "valueColumn": "value"} if layout == "Long" else {}
+    stem = "hall.line.s" if layout == "Long" else "s"
+    failures = {"query": "SELECT ts, machine FROM wide LIMIT 100", "timeColumn": "ts", "assetColumn": "machine"}
+    return {
+        "organizationId": "acme",
+        "source": {
+            "connection": {"secretName": "scada"},
+            "telemetry": {**table, **long, "samplePeriodSeconds": 60},
+            "continuousColumns": [f"{stem}{number}" for number in range(SENSORS)],
+        },
+        "label": {"failures": failures, "horizonSeconds": 86_400},
+        "model": {"name": "memory"},
+    }

@@ -1,0 +1,1 @@
+"""Models that others have trained, read so that they can be written as ONNX and proven: one module per library."""

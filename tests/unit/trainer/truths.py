@@ -33,9 +33,21 @@ class Measured:
         return self.reached / self.best
 
 
-def train_on_windows(made: Synthetic, *, parameters: dict[str, str] | None = None, threads: int = 1) -> Measured:
-    """Trains on the telemetry alone, which is what the truth from windows knows."""
-    spec = TrainingScheduleSpec.model_validate(yaml.safe_load(made.telemetry_schedule.read_text())["spec"])
+def train_on_windows(
+    made: Synthetic,
+    *,
+    parameters: dict[str, str] | None = None,
+    windows: tuple[int, ...] | None = None,
+    threads: int = 1,
+) -> Measured:
+    """Trains on the telemetry alone, which is what the truth from windows knows.
+
+    `windows` are other rolling windows than the schedule's; the longest is to be the same.
+    """
+    schedule = yaml.safe_load(made.telemetry_schedule.read_text())
+    if windows:
+        schedule["spec"]["features"]["rollingWindows"] = list(windows)
+    spec = TrainingScheduleSpec.model_validate(schedule["spec"])
     resolved = resolve(spec)
     resolved.parameters.update(parameters or {})
     task = Task(spec=spec, resolved=resolved, now=NOW, threads=threads)

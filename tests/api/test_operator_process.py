@@ -171,7 +171,7 @@ def test_the_write_that_is_under_way_is_finished_and_no_other_is_begun(
     assert operator.process.program.wait(30) == 0
     (begun,) = interrupted
     ours = [each for each in wire.writes() if place.namespace in each.request.path]
-    assert [(each.request.number, each.status) for each in ours] == [(begun.number, 200)]
+    assert [(each.request.number, each.status) for each in ours] == [(begun.number, 201)]
     assert wire.writes()[-1].request.path.endswith(f"/leases/{LEASE_NAME}")
     assert not any(is_ready(api, each) for each in made)
     assert not lease_of(api, home).get("holderIdentity")

@@ -287,7 +287,7 @@ def test_whatever_error_is_answered_for_a_while_the_operator_goes_on_afterwards(
     def refused() -> int:
         return len(decisions(wire.recorded[cut:]))
 
-    wait_for(lambda: refused() > 20, "the watches to be refused, and to be tried again", timeout=60)
+    wait_for(lambda: refused() > 5, "requests to be refused, and to be tried again", timeout=60)
     assert operator.ask("healthz").status_code == 200
     wire.rule = all_is_well
     until_taken_up(api, made, timeout=60)

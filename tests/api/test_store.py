@@ -79,6 +79,14 @@ def test_publishing_twice_and_at_once_is_publishing_once(store: ObjectStore) -> 
     assert opened_model(store, artifacts[0]) == b"onnx"
 
 
+def test_what_is_there_already_is_told_however_large_it_is(store: ObjectStore) -> None:
+    """A store may refuse a file before it has read all of it, and cut the connection."""
+    for size in (300_000, MIB, 8 * MIB):
+        content = bytes(size)
+        assert store.create(f"{size}", content)
+        assert [store.create(f"{size}", content) for _ in range(40)] == [False] * 40
+
+
 def test_another_content_is_never_overwritten(store: ObjectStore, acme: dict[str, str]) -> None:
     folder = published(store).uri.removeprefix(store.url + "/")
     other = open_store(f"{store.url}/elsewhere", acme)

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
+    GenericError,
     InvalidPathError,
     NotSupportedError,
     PermissionDeniedError,
@@ -79,7 +80,19 @@ class ObjectStore:
                 return False
             except FileNotFoundError as cause:
                 raise StoreInvalid(f"the bucket of {self.url} does not exist; make it or correct the URL") from cause
+            except GenericError:
+                # A store may refuse a large file before it has read it, and cut the connection: the answer is lost.
+                if self._is_there(path):
+                    return False
+                raise
             return True
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._backend.head(self._root + path)
+        except FileNotFoundError:
+            return False
+        return True
 
     def files(self, folder: str) -> list[StoredFile]:
         """All files below a folder, at any depth; none if it is not there. Raises StoreInvalid, StoreUnavailable."""

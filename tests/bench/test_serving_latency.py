@@ -59,15 +59,6 @@ def server(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         yield started
 
 
-@pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}", end="")
-
-    return say
-
-
 @dataclass
 class Client:
     """A connection that stays open, with as little of its own work as possible."""

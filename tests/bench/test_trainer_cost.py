@@ -12,8 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from eagle_trainer.synthesize import synthesize
 
 DAYS = int(os.environ.get("EAGLE_BENCH_DAYS", "10"))
@@ -66,15 +64,6 @@ print(json.dumps({
 }))
 """
 """The run in a process of its own, whose peak memory is the training's alone."""
-
-
-@pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}", end="")
-
-    return say
 
 
 def test_a_training_costs_little_more_than_its_fits(tmp_path: Path, report: Report) -> None:

@@ -29,15 +29,6 @@ ROUNDS = 7
 Report = Callable[[str], None]
 
 
-@pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}", end="")
-
-    return say
-
-
 @dataclass(frozen=True)
 class Trained:
     """A model, and how long its parts took, in seconds."""

@@ -87,15 +87,6 @@ class Reading:
     values: int
 
 
-@pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}", end="")
-
-    return say
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
     try:

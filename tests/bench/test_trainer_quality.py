@@ -57,15 +57,6 @@ class Outcome:
         return self.judgement.metrics[name]
 
 
-@pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    def say(line: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {line}", end="")
-
-    return say
-
-
 def schedule(name: str) -> dict[str, Any]:
     """The spec of an example."""
     found: dict[str, Any] = yaml.safe_load((EXAMPLES / name / "schedule.yaml").read_text())["spec"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from eagle_trainer.evaluate import Scored, asset_months, caught, event_rows, false_alarms
 from eagle_trainer.numbers import decimal
-from eagle_trainer.series import Flags, Floats, Integers
+from eagle_trainer.series import Flags, Floats, Integers, spread
 from eagle_trainer.split import FEWEST_EVENTS
 
 _CANDIDATES = 80
@@ -183,11 +183,8 @@ def _candidates(scored: Scored, peaks: Floats, configured: float) -> Floats:
     lower, upper = given[given < peaks.min()], given[given >= peaks.min()]
     reach = min(len(lower), _REACH + len(upper))
     doubling = len(lower) - 2 ** np.arange(int(np.log2(reach)) + 1) if reach else np.zeros(0, np.int64)
-    return np.unique(np.concatenate([lower[doubling], _spread(upper), _spread(np.unique(peaks)), [configured, _NEVER]]))
-
-
-def _spread(values: Floats) -> Floats:
-    return values[np.unique(np.linspace(0, len(values) - 1, min(_CANDIDATES, len(values))).round().astype(np.int64))]
+    between = (spread(upper, _CANDIDATES), spread(np.unique(peaks), _CANDIDATES))
+    return np.unique(np.concatenate([lower[doubling], *between, [configured, _NEVER]]))
 
 
 def _operation(events: int, hits: int, wrong: int, months: float, costs: Costs | None) -> Operation:

@@ -16,7 +16,7 @@ from eagle_trainer.budget import LEAST_POSITIVE_SHARE
 from eagle_trainer.calibrate import sigmoid
 from eagle_trainer.features import FeatureBlocks
 from eagle_trainer.metrics import log_losses
-from eagle_trainer.series import Flags, Floats, Integers, Samples
+from eagle_trainer.series import Flags, Floats, Integers, Samples, spread
 
 MOST_ROWS = 20_000
 _MOST_CELLS = 2_500_000
@@ -113,18 +113,14 @@ def _chosen(target: Floats, most: int) -> tuple[Integers, float]:
     positive, negative = np.flatnonzero(target == 1.0), np.flatnonzero(target == 0.0)
     share = max(LEAST_POSITIVE_SHARE, len(positive) / len(target))
     wanted = min(len(positive), max(1, round(share * most)))
-    kept = [_spread(positive, wanted), _spread(negative, min(len(negative), most - wanted))]
+    kept = [spread(positive, wanted), spread(negative, most - wanted)]
     correction = np.log(len(positive) / len(kept[0])) - np.log(len(negative) / len(kept[1]))
     return np.sort(np.concatenate(kept)), float(correction)
 
 
-def _spread(positions: Integers, count: int) -> Integers:
-    return positions[np.linspace(0, len(positions) - 1, count).round().astype(np.int64)]
-
-
 def _strength(given: Floats, target: Floats, time: Integers) -> float:
     """The strength with which each quarter of the time is foretold best by the other three."""
-    few = np.linspace(0, len(target) - 1, min(len(target), _ROWS_TO_CHOOSE_BY)).round().astype(np.int64)
+    few = spread(np.arange(len(target)), _ROWS_TO_CHOOSE_BY)
     given, target, time = given[few], target[few], time[few]
     edges = np.quantile(time, np.linspace(0, 1, TIME_PARTS + 1)[1:-1])
     part = np.searchsorted(edges, time, side="right")

@@ -155,13 +155,6 @@ def caught(scored: Scored, alarm: Flags) -> tuple[Flags, Integers]:
     return found, np.asarray(np.where(found, end - time, 0), np.int64)
 
 
-def events_of(scored: Scored) -> list[tuple[int, int, int]]:
-    """(asset, start, end) of the positive events."""
-    chosen = np.flatnonzero(scored.events.positive)
-    e = scored.events
-    return [(int(e.asset[i]), int(e.start[i]), int(e.end[i])) for i in chosen]
-
-
 def false_alarms(scored: Scored, alarm: Flags) -> int:
     """How many false alarms there are: see `false_alarm_rows`."""
     return len(false_alarm_rows(scored, alarm))

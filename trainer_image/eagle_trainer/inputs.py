@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from eagle_contract.api import TrainingSchedule, TrainingScheduleSpec
 from eagle_trainer.errors import InvalidConfiguration
+from eagle_trainer.extract import newest_request
 from eagle_trainer.series import moment
 from eagle_trainer.sources.database import Database
 from eagle_trainer.sources.files import Files
-from eagle_trainer.sources.request import UTC_NAME, Request, Source
+from eagle_trainer.sources.request import Source
 
 LOCAL = "local"
 
@@ -61,17 +62,7 @@ def end_of_data(source: Source, spec: TrainingScheduleSpec) -> datetime:
     """Just after the newest telemetry of files, whose data may be old; for a database, now."""
     if isinstance(source, Database):
         return datetime.now(UTC)
-    table = spec.source.telemetry
-    rows = source.read(
-        Request(
-            field="source.telemetry",
-            table=table.table,
-            query=table.query,
-            time=table.time_column,
-            unit=table.time_unit,
-            zone=spec.source.time_zone or UTC_NAME,
-        )
-    )
+    rows = source.read(newest_request(spec))
     if rows.time is None or not rows.count:
         return datetime.now(UTC)
     return moment(int(rows.time.max())) + timedelta(seconds=1)

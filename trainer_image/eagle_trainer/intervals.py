@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from eagle_trainer import metrics
-from eagle_trainer.series import Floats, Integers, LabelEvents, Samples
+from eagle_trainer.series import Floats, Integers, LabelEvents, Samples, spread
 
 REPLICATES = 300
 MOST_BLOCKS = 5_000
@@ -66,8 +66,7 @@ class Bootstrap:
         steps = np.unique(probability[self.target == 1.0])
         if not len(steps):
             return np.full(len(self.times), np.nan)
-        if len(steps) > _MOST_STEPS:
-            steps = steps[np.linspace(0, len(steps) - 1, _MOST_STEPS).round().astype(np.int64)]
+        steps = spread(steps, _MOST_STEPS)
         step = np.searchsorted(steps, probability, side="right") - 1
         kept = step >= 0
         place = (self.block[kept], len(steps) - 1 - step[kept])

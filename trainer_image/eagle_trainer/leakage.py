@@ -10,7 +10,7 @@ import numpy as np
 from eagle_trainer import metrics
 from eagle_trainer.dataset import Prepared
 from eagle_trainer.issue import Issue
-from eagle_trainer.series import Floats, Integers
+from eagle_trainer.series import Floats, Integers, spread
 
 TELLS = 0.995
 """From this chance on, that the input alone ranks a positive row above a negative one (or below it: either way)."""
@@ -24,7 +24,7 @@ def telling_inputs(prepared: Prepared, rows: Integers) -> tuple[Issue, ...]:
     evenly spread. Missing values count as a level of their own. A label that the plant itself derives from a sensor
     gives the same picture, so this is a warning, and the figures stay.
     """
-    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(_MOST_ROWS, len(rows))).round().astype(np.int64))]
+    chosen = spread(rows, _MOST_ROWS)
     target = prepared.samples.target[chosen]
     names = (*prepared.plan.sensors, *prepared.plan.context)
     values = _inputs(prepared, chosen)

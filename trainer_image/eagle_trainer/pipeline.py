@@ -29,7 +29,7 @@ from eagle_trainer.numbers import decimal
 from eagle_trainer.parameters import Parameters, checked_parameters
 from eagle_trainer.progress import Stopwatch
 from eagle_trainer.prove import Candidate, Proof, prove
-from eagle_trainer.series import Floats, Integers, LabelEvents, micros, moment
+from eagle_trainer.series import Floats, micros, moment, spread
 from eagle_trainer.sources.request import Source
 from eagle_trainer.split import Split, holdout_split
 from eagle_trainer.team.alone import ALONE, Team
@@ -249,7 +249,7 @@ def _proved(
         prepared.windows,
         threads=task.threads,
         seed=task.resolved.seed,
-        rows=_spread(np.arange(len(prepared.samples)), MOST_PROVED_ROWS),
+        rows=spread(np.arange(len(prepared.samples)), MOST_PROVED_ROWS),
     )
 
 
@@ -259,7 +259,7 @@ def _golden(prepared: Prepared, model: bytes) -> Golden:
     negative = np.flatnonzero(prepared.samples.target == 0.0)
     values = prepared.plan.window_length * len(prepared.plan.sensors)
     count = int(np.clip(_MOST_GOLDEN_VALUES // values, 2, GOLDEN_ROWS))
-    rows = np.unique(np.concatenate([_spread(positive, count // 2), _spread(negative, count - count // 2)]))
+    rows = np.unique(np.concatenate([spread(positive, count // 2), spread(negative, count - count // 2)]))
     feed = prepared.windows.take(rows)
     probability, alarm, confident = session(model).run(["failure_probability", "alarm", "confident"], feed)
     return Golden(
@@ -269,10 +269,6 @@ def _golden(prepared: Prepared, model: bytes) -> Golden:
         alarm=alarm,
         confident=confident,
     )
-
-
-def _spread(rows: Integers, count: int) -> Integers:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(np.int64))]
 
 
 def _importance(prepared: Prepared, boosters: Sequence[lgb.Booster]) -> tuple[tuple[str, float], ...]:
@@ -292,8 +288,3 @@ def schema_digest(prepared: Prepared) -> str:
         "context": [column.definition() for column in prepared.columns],
     }
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def events_in(events: LabelEvents) -> int:
-    """How many positive events there are."""
-    return int(np.count_nonzero(events.positive))

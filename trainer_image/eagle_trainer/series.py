@@ -7,6 +7,7 @@ positions in a sorted list of names.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Values = TypeVar("Values", Floats, Integers)
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -22,6 +24,11 @@ DAY = 86_400 * SECOND
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of a moment with a time zone."""
     return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
+
+
+def spread(values: Values, count: int) -> Values:
+    """At most `count` of the values [N], evenly spread, the first and the last among them; in their order."""
+    return values[np.unique(np.linspace(0, len(values) - 1, min(count, len(values))).round().astype(np.int64))]
 
 
 def moment(value: int) -> datetime:

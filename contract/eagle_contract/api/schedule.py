@@ -19,6 +19,7 @@ from eagle_contract.api.types import (
     Seconds,
     Text,
     Time,
+    TimeZone,
     Uri,
     User,
     VersionLabel,
@@ -296,14 +297,8 @@ class TrainingScheduleSpec(ApiModel):
         ),
     ] = None
     time_zone: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=64,
-            pattern="^[A-Za-z0-9_+/-]+$",
-            description="IANA name, as Europe/Berlin. Built-in default Etc/UTC.",
-            json_schema_extra=rules(rule("self != 'Local'", "must be an IANA name, as Europe/Berlin or Etc/UTC")),
-        ),
+        TimeZone | None,
+        Field(description="IANA name, as Europe/Berlin. Built-in default Etc/UTC."),
     ] = None
     suspend: bool | None = None
     starting_deadline_seconds: Annotated[

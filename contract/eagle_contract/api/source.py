@@ -12,6 +12,7 @@ from eagle_contract.api.types import (
     Query,
     Seconds,
     Table,
+    TimeZone,
     keyed,
     rule,
     rules,
@@ -110,14 +111,8 @@ class Source(ApiModel):
     connection: Connection
     data_range_days: Annotated[int | None, Field(ge=1, le=3650, description="Built-in default 180.")] = None
     time_zone: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=64,
-            pattern="^[A-Za-z0-9_+/-]+$",
-            description="Where time stamps without a zone were written, as Europe/Berlin. Built-in default Etc/UTC.",
-            json_schema_extra=rules(rule("self != 'Local'", "must be an IANA name, as Europe/Berlin or Etc/UTC")),
-        ),
+        TimeZone | None,
+        Field(description="Where time stamps without a zone were written, as Europe/Berlin. Built-in default Etc/UTC."),
     ] = None
     telemetry: Telemetry
     continuous_columns: Annotated[

@@ -76,6 +76,17 @@ Query = Annotated[str, Field(min_length=1, max_length=8192)]
 Text = Annotated[str, Field(max_length=1024)]
 Reason = Annotated[str, Field(max_length=64, pattern=r"^([A-Z][A-Za-z0-9]*)?$")]
 Uid = Annotated[str, Field(max_length=64)]
+TimeZone = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern="^[A-Za-z0-9_+/-]+$",
+        json_schema_extra=rules(rule("self != 'Local'", "must be an IANA name, as Europe/Berlin or Etc/UTC")),
+    ),
+]
+"""An IANA name."""
+
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 Uri = Annotated[str, Field(max_length=1024)]
 VersionLabel = Annotated[str, Field(max_length=64)]

@@ -26,7 +26,8 @@ from eagle_operator.domain import (
     training_job,
     workers,
 )
-from eagle_operator.domain.manifests import amount, labels, owned_by
+from eagle_operator.domain.manifests import amount, is_owned, labels, owned_by
+from eagle_operator.domain.run import next_number
 from eagle_operator.domain.world import Installation, Job, Manifest, Version, World
 from eagle_operator.domain.writes import (
     Adopt,
@@ -124,7 +125,7 @@ def _held(world: World, problem: Problem, resolved: Resolved, installation: Inst
 
 
 def _is_under_way(world: World, version: Version) -> bool:
-    job = world.attempt_job(version.meta.name, version.status.attempts[-1].number + 1 if version.status.attempts else 1)
+    job = world.attempt_job(version.meta.name, next_number(version.status))
     let_go = job is not None and not job.suspended
     cancelled = version.spec.cancellation is not None
     waits = version.status.state in ("Queued", "WaitingToRetry")
@@ -156,7 +157,7 @@ def _is_ours(cron_job: Manifest, world: World) -> bool:
     """Whether the schedule owns it, or did: a backup brings objects back without their owners."""
     owners = cron_job.get("metadata", {}).get("ownerReferences", [])
     labelled = cron_job.get("metadata", {}).get("labels", {}).get(names.MANAGED_BY_LABEL) == names.OPERATOR_MANAGER
-    return any(owner.get("uid") == world.schedule.meta.uid for owner in owners) or (labelled and not owners)
+    return is_owned(cron_job, world.schedule.meta) or (labelled and not owners)
 
 
 def _too_large(world: World, installation: Installation) -> Problem | None:

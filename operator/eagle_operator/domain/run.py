@@ -17,6 +17,11 @@ FINISHED = ("Succeeded", "Failed", "Cancelled")
 REPLACED = Outcome("Superseded", "it made room for the next slot, as spec.concurrencyPolicy Replace says")
 
 
+def next_number(status: ModelVersionStatus) -> int:
+    """The number of a run's next attempt."""
+    return status.attempts[-1].number + 1 if status.attempts else 1
+
+
 @dataclass(frozen=True)
 class Step:
     """Where a run stands now."""
@@ -47,7 +52,7 @@ class Run:
     @property
     def next_number(self) -> int:
         """The number that its next attempt will have."""
-        return self.status.attempts[-1].number + 1 if self.status.attempts else 1
+        return next_number(self.status)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -11,8 +11,8 @@ import onnx
 import onnxruntime as ort
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from tests.unit.trainer.models import CALIBRATION, fitted
+from tests.unit.trainer.plants import small_plant
 from tests.unit.trainer.truths import NOW
 from typer.testing import CliRunner, Result
 
@@ -29,10 +29,8 @@ from eagle_trainer.graph import feature_graph
 from eagle_trainer.portable import portable, rows_to_prove
 from eagle_trainer.predict import context_columns, schedule_of
 from eagle_trainer.series import Floats
-from eagle_trainer.synthesize import synthesize
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
-FEW_TREES = {"num_iterations": "20", "num_leaves": "7", "learning_rate": "0.2"}
 
 
 def answers(model: bytes, rows: Floats) -> Floats:
@@ -134,10 +132,7 @@ def test_a_graph_that_differs_is_not_written(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plant")
-    synthesize(folder, assets=12, days=50, period_seconds=3600, sensors=3, seed=5, now=NOW, truth=False)
-    schedule = yaml.safe_load((folder / "schedule.yaml").read_text())
-    schedule["spec"]["model"]["parameters"] = FEW_TREES
-    (folder / "schedule.yaml").write_text(yaml.safe_dump(schedule))
+    small_plant(folder)
     return folder
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from tests.support.bundles import organization_keys
+from tests.unit.trainer.plants import small_plant
 from tests.unit.trainer.truths import NOW
 from typer.testing import CliRunner, Result
 
@@ -17,18 +17,12 @@ from eagle_trainer.__main__ import app
 from eagle_trainer.context import ContextColumn
 from eagle_trainer.predict import as_trained, from_folder
 from eagle_trainer.series import Attributes
-from eagle_trainer.synthesize import synthesize
-
-FEW_TREES = {"num_iterations": "20", "num_leaves": "7", "learning_rate": "0.2"}
 
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plant")
-    synthesize(folder, assets=12, days=50, period_seconds=3600, sensors=3, seed=5, now=NOW, truth=False)
-    schedule = yaml.safe_load((folder / "schedule.yaml").read_text())
-    schedule["spec"]["model"]["parameters"] = FEW_TREES
-    (folder / "schedule.yaml").write_text(yaml.safe_dump(schedule))
+    small_plant(folder)
     arguments = ["--schedule", str(folder / "schedule.yaml"), "--data", str(folder), "--out", str(folder / "model")]
     result = CliRunner().invoke(app, ["local", *arguments, "--now", NOW.isoformat()])
     assert result.exit_code == 0, result.output

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Event, Thread
 
 import lightgbm as lgb
 import numpy as np
@@ -15,13 +16,14 @@ import pytest
 from tests.unit.trainer.arrays import feature_rows, plan, series
 
 from eagle_trainer import fit
-from eagle_trainer.errors import InsufficientData, InvalidConfiguration, TrainingEnded
+from eagle_trainer.errors import InsufficientData, InvalidConfiguration, TrainingEnded, WorkerLost
 from eagle_trainer.features import FeatureBlocks
 from eagle_trainer.parameters import checked_parameters
 from eagle_trainer.series import Floats
 from eagle_trainer.team.alone import ALONE, Team
 from eagle_trainer.team.helper import help_out
 from eagle_trainer.team.leader import Leader
+from eagle_trainer.team.network import Network
 from eagle_trainer.team.wire import Connection, ConnectionLost, Inbox
 
 ROWS = 1600
@@ -269,6 +271,46 @@ def test_a_helper_ends_with_a_sentence_when_worker_0_dies(begin: Begin) -> None:
     assert heard(leader) == "grows"
     leader.kill()
     assert ended(helper) == (15, ["ended: worker 0 is gone; see its pod for the reason"])
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        (True, r"^worker 0 is gone; see its pod for the reason$"),
+        (False, r"^the connection between the workers broke: Socket recv error"),
+    ],
+)
+def test_a_helper_whose_learning_broke_waits_to_hear_whether_worker_0_is_gone(
+    gone: bool, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        broke = Event()
+
+        def breaks(network: Network, machines: list[str], port: int) -> None:
+            broke.set()
+            raise lgb.basic.LightGBMError("Socket recv error, Connection reset by peer (code: 104)")
+
+        def lead() -> None:
+            worker = Connection(listener.accept()[0])
+            worker.receive()
+            worker.send({"do": "begin", "machines": []})
+            broke.wait()
+            # Whoever did not wait has said so by then.
+            over.wait(timeout=0.3 if gone else None)
+            worker.close()
+
+        over = Event()
+        monkeypatch.setattr(Network, "connect", breaks)
+        monkeypatch.setattr("eagle_trainer.team.helper.BROKEN_SECONDS", 60.0 if gone else 0.01)
+        leader = Thread(target=lead)
+        leader.start()
+        port = listener.getsockname()[1]
+        try:
+            with pytest.raises(WorkerLost, match=told):
+                help_out(1, run="r", leader=("127.0.0.1", port), learning_port=1, threads=1, patience_seconds=20)
+        finally:
+            over.set()
+            leader.join()
 
 
 def test_who_does_not_come_is_named() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from eagle_trainer.errors import TrainingEnded, WorkerLost
 from eagle_trainer.logs import say
-from eagle_trainer.team.network import Network, is_of_network
+from eagle_trainer.team.network import BROKEN_SECONDS, Network, is_of_network
 from eagle_trainer.team.wire import Connection, ConnectionLost, Inbox, Message
 
 _T = TypeVar("_T")
@@ -91,6 +91,9 @@ class _Helper:
     def _give_up(self, error: Exception) -> None:
         """Worker 0 is to say why: it may know better. Then wait for its end."""
         if is_of_network(error):
+            # Of the connections of a worker that is gone, LightGBM's may break first.
+            if self._inbox.lost(within_seconds=BROKEN_SECONDS):
+                raise WorkerLost(_GONE) from error
             raise WorkerLost(f"the connection between the workers broke: {error}") from error
         say("error", f"cannot go on: {error}")
         self._connection.send({"problem": str(error)})
@@ -126,5 +129,5 @@ class _Helper:
         return self._network.call(work, self._look)
 
     def _look(self) -> None:
-        if self._inbox.lost:
+        if self._inbox.lost():
             raise WorkerLost(_GONE)

@@ -25,7 +25,7 @@ from eagle_trainer.errors import InsufficientData, TrainingEnded, WorkerLost
 from eagle_trainer.logs import say
 from eagle_trainer.parameters import Value
 from eagle_trainer.series import Integers
-from eagle_trainer.team.network import Network, is_of_network
+from eagle_trainer.team.network import BROKEN_SECONDS, Network, is_of_network
 from eagle_trainer.team.wire import Connection, ConnectionLost, Inbox, Message
 
 _T = TypeVar("_T")
@@ -163,7 +163,7 @@ class Leader:
             if not is_of_network(error):
                 raise
             with self._changed:
-                self._changed.wait_for(lambda: any(h.inbox.lost for h in self._helpers.values()), timeout=5.0)
+                self._changed.wait_for(lambda: any(h.inbox.lost() for h in self._helpers.values()), BROKEN_SECONDS)
             self._look()
             raise WorkerLost(f"the connection between the workers broke: {error}") from error
 
@@ -172,7 +172,7 @@ class Leader:
         for worker, helper in sorted(self._helpers.items()):
             for message, _ in helper.inbox.waiting():
                 raise TrainingEnded(f"worker {worker} of {self.size}: {message.get('problem')}")
-            if helper.inbox.lost:
+            if helper.inbox.lost():
                 raise _lost(worker)
 
     def _begin(self) -> None:
@@ -207,7 +207,7 @@ class Leader:
         say("info", "all workers are there", workers=self.size)
 
     def _missing(self) -> list[int]:
-        there = {worker for worker, helper in self._helpers.items() if not helper.inbox.lost}
+        there = {worker for worker, helper in self._helpers.items() if not helper.inbox.lost()}
         return [worker for worker in range(1, self.size) if worker not in there]
 
     def _welcome(self) -> None:

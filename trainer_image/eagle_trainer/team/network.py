@@ -19,6 +19,8 @@ from lightgbm.basic import _LIB  # type: ignore[attr-defined]
 from lightgbm.basic import _safe_call as _checked
 
 _T = TypeVar("_T")
+BROKEN_SECONDS = 5.0
+"""So long after its connections broke it may take to be known whose worker is gone."""
 _LOOK_SECONDS = 1.0
 _LONGEST_MINUTES = 120
 

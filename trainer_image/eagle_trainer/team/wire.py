@@ -10,7 +10,7 @@ import queue
 import socket
 import struct
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 Message = dict[str, Any]
@@ -96,10 +96,14 @@ class Inbox:
     """Reads a connection in a thread of its own, so that its end is known at once, whatever is done meanwhile."""
 
     def __init__(self, connection: Connection, *, ended: Callable[[], None] = lambda: None) -> None:
-        self.lost = False
+        self._lost = Event()
         self._messages: queue.Queue[tuple[Message, bytes] | None] = queue.Queue()
         self._connection, self._ended = connection, ended
         Thread(target=self._read, name="inbox", daemon=True).start()
+
+    def lost(self, *, within_seconds: float = 0.0) -> bool:
+        """Whether the connection is gone, or goes within so many seconds."""
+        return self._lost.wait(within_seconds)
 
     def next(self) -> tuple[Message, bytes]:
         """The next message, waited for as long as it takes. Raises ConnectionLost."""
@@ -125,6 +129,6 @@ class Inbox:
             while True:
                 self._messages.put(self._connection.receive())
         except ConnectionLost:
-            self.lost = True
+            self._lost.set()
             self._messages.put(None)
             self._ended()

@@ -58,6 +58,10 @@ class TransientError(Exception):
     """It may well go better next time: a conflict, a time-out, a server that is busy."""
 
 
+class ForbiddenError(TransientError):
+    """A quota, a webhook of others' or a missing right is in the way: trying again may help, but people must know."""
+
+
 RESOURCES: dict[str, Any] = {
     "Namespace": create_global_resource("", "v1", "Namespace", "namespaces"),
     "TrainingSchedule": create_namespaced_resource(GROUP, API_VERSION, "TrainingSchedule", "trainingschedules"),
@@ -74,6 +78,7 @@ _PAGE = 500
 _LOG_LINES = 60
 _LOG_SECONDS = 10.0
 _INVALID = (400, 422)
+_FORBIDDEN = 403
 
 
 class Cluster:
@@ -313,6 +318,8 @@ class Cluster:
             return InvalidSpecError(error.status.message or str(error))
         if code in _INVALID:
             return error
+        if code == _FORBIDDEN:
+            return ForbiddenError(error.status.message or str(error))
         return TransientError(f"{what}: {code} {error.status.message}")
 
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from eagle_operator import data_metrics, metrics, run_metrics
 from eagle_operator.activity import Activity
-from eagle_operator.cluster import Cluster, InvalidSpecError, NameTakenError, TransientError
+from eagle_operator.cluster import Cluster, ForbiddenError, InvalidSpecError, NameTakenError, TransientError
 from eagle_operator.domain.admission import Candidate, Running, decide
-from eagle_operator.domain.plan import plan, refused, slot_lost
+from eagle_operator.domain.plan import forbidden, plan, refused, slot_lost
 from eagle_operator.domain.world import Job, Waiting, World
 from eagle_operator.domain.writes import Plan, ReadLog, Write, slot_of
 from eagle_operator.mirror import KINDS, Key, Mirror
@@ -101,6 +101,11 @@ class Reconciler:
         for write in due.writes:
             try:
                 await self._write(write)
+            except ForbiddenError as error:
+                # Whoever may not even report has the log.
+                with contextlib.suppress(TransientError):
+                    await self._write(forbidden(world, write, str(error)))
+                raise
             except InvalidSpecError as error:
                 follows = self._refusal(world, write, error, now)
                 for instead in follows.writes:

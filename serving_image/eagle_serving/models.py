@@ -49,15 +49,16 @@ class Model:
 
 def load_model(name: str, manifest: Manifest, graph: bytes, *, threads: int) -> Model:
     """The model of a graph, which may use `threads` processors. Raises ModelInvalid."""
-    session = _session(graph, threads)
+    opened = open_session(graph, threads)
     inputs = _expected_inputs(manifest)
     outputs = tuple(Tensor(output, datatype, (-1,)) for output, datatype in _OUTPUTS.items())
-    _confirm("input", session.get_inputs(), inputs)
-    _confirm("output", session.get_outputs(), outputs)
-    return Model(name, manifest, inputs, outputs, session)
+    _confirm("input", opened.get_inputs(), inputs)
+    _confirm("output", opened.get_outputs(), outputs)
+    return Model(name, manifest, inputs, outputs, opened)
 
 
-def _session(graph: bytes, threads: int) -> Any:
+def open_session(graph: bytes, threads: int) -> Any:
+    """An ONNX Runtime session as every model is served with. Raises ModelInvalid."""
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

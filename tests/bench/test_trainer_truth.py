@@ -10,15 +10,26 @@ from eagle_trainer.synthesize import synthesize
 
 SAMPLES, HOUR = 4000, 3600
 WINDOWS = (2, 4, 8, 16, 24)
-"""Closer together than those of the schedule, which has to be learned fast: with (6, 24) it is 0.940."""
-LEAST_SHARE = 0.94
-"""Of the best possible. We want 0.97; 0.949 was measured, and neither more nor fewer leaves were better."""
+"""Closer together than those of the schedule, which has to be learned fast: with (6, 24) it is 0.940 of 0.949."""
 
 
-def test_a_large_fleet_comes_near_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("signal", "least"),
+    [
+        pytest.param(2.0, 0.97, id="a whole life of wear moves a sensor by two or three times its noise"),
+        # Sensors have to be added up here, which trees do step by step: a linear combination of them as one more
+        # feature comes to 0.966, and neither more nor fewer leaves, nor random thresholds, to more than 0.957.
+        pytest.param(1.0, 0.94, id="by its noise, about"),
+    ],
+)
+def test_a_large_fleet_comes_near_the_best(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], signal: float, least: float
+) -> None:
     started = time.monotonic()
     days = -(-SAMPLES // 24)
-    made = synthesize(tmp_path, assets=200, days=days, period_seconds=HOUR, sensors=4, seed=3, now=NOW, noise=0.6)
+    made = synthesize(
+        tmp_path, assets=200, days=days, period_seconds=HOUR, sensors=4, seed=3, now=NOW, noise=0.6, signal=signal
+    )
     synthesized = time.monotonic() - started
     found = train_on_windows(made, windows=WINDOWS, threads=2)
     with capsys.disabled():
@@ -30,4 +41,4 @@ def test_a_large_fleet_comes_near_the_best(tmp_path: Path, capsys: pytest.Captur
             end="",
         )
     assert found.trained.judgement.evaluation.beats_baseline
-    assert LEAST_SHARE <= found.share <= 1.01
+    assert least <= found.share <= 1.01

@@ -77,13 +77,42 @@ def context_values(
     time: Integers,
 ) -> Floats:
     """[N,C]: the context of each (asset, moment), from what was known at that moment."""
-    values = np.full((len(time), len(columns)), np.nan)
+    values = np.empty((len(time), len(columns)))
+    for code in np.unique(asset):
+        mine = asset == code
+        values[mine] = values_of_asset(columns, moments_of(columns, events, code), attributes, code, time[mine])
+    return values
+
+
+def moments_of(
+    columns: tuple[ContextColumn, ...], events: Mapping[str, Events], asset: int
+) -> dict[tuple[str, str | None], Integers]:
+    """When the events of one asset were that the columns tell of, sorted, by source and kind."""
+    found: dict[tuple[str, str | None], Integers] = {}
+    for column in columns:
+        if column.statistic != "attribute":
+            table = events[column.source]
+            mine = slice(*np.searchsorted(table.asset, [asset, asset + 1]))
+            code = table.kinds.index(column.kind) if column.kind in table.kinds else -1
+            found[column.source, column.kind] = table.time[mine][table.kind[mine] == code]
+    return found
+
+
+def values_of_asset(
+    columns: tuple[ContextColumn, ...],
+    moments: Mapping[tuple[str, str | None], Integers],
+    attributes: Attributes | None,
+    asset: int,
+    time: Integers,
+) -> Floats:
+    """[N,C]: the context of one asset, whose events were at `moments`, at each `time` [N]."""
+    values = np.empty((len(time), len(columns)))
     for position, column in enumerate(columns):
         if column.statistic == "attribute":
             assert attributes is not None  # Only a table of attributes gives such columns.
             values[:, position] = attributes.values[asset, attributes.columns.index(column.source)]
         else:
-            values[:, position] = _event_values(column, events[column.source], asset, time)
+            values[:, position] = _event_values(column, moments[column.source, column.kind], time)
     return values
 
 
@@ -129,20 +158,14 @@ def _event_columns(table: Events, kind: str) -> list[ContextColumn]:
     return [*counted, since]
 
 
-def _event_values(column: ContextColumn, table: Events, asset: Integers, time: Integers) -> Floats:
+def _event_values(column: ContextColumn, moments: Integers, time: Integers) -> Floats:
     assert column.window_seconds is not None
-    chosen = table.kind == (table.kinds.index(column.kind) if column.kind in table.kinds else -1)
-    event_asset, event_time = table.asset[chosen], table.time[chosen]
-    values = np.zeros(len(time)) if column.statistic == "count" else np.full(len(time), np.nan)
-    for code in np.unique(event_asset):
-        mine = np.flatnonzero(asset == code)
-        moments = event_time[event_asset == code]
-        known = np.searchsorted(moments, time[mine] - column.latency_seconds * SECOND, side="right")
-        opening = time[mine] - column.window_seconds * SECOND
-        if column.statistic == "count":
-            values[mine] = np.maximum(known - np.searchsorted(moments, opening, side="right"), 0)
-        else:
-            newest = moments[np.maximum(known - 1, 0)]
-            present = (known > 0) & (newest > opening)
-            values[mine] = np.where(present, (time[mine] - newest) / (3600 * SECOND), np.nan)
-    return values
+    known = np.searchsorted(moments, time - column.latency_seconds * SECOND, side="right")
+    opening = time - column.window_seconds * SECOND
+    if column.statistic == "count":
+        return np.asarray(np.maximum(known - np.searchsorted(moments, opening, side="right"), 0), np.float64)
+    if not len(moments):
+        return np.full(len(time), np.nan)
+    newest = moments[np.maximum(known - 1, 0)]
+    present = (known > 0) & (newest > opening)
+    return np.asarray(np.where(present, (time - newest) / (3600 * SECOND), np.nan))

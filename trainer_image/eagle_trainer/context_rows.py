@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from eagle_trainer.context import ContextColumn, context_values
+from eagle_trainer.context import ContextColumn, moments_of, values_of_asset
 from eagle_trainer.series import Attributes, Events, Floats, Integers
 
 
@@ -25,7 +25,7 @@ class ContextRows:
         self._columns, self._attributes = columns, attributes
         self._events = events
         self._asset, self._time = asset, time
-        self._by_asset: dict[int, dict[str, Events]] = {}
+        self._moments: dict[int, dict[tuple[str, str | None], Integers]] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -35,27 +35,12 @@ class ContextRows:
     def __getitem__(self, chosen: Integers | slice) -> Floats:
         asset, time = self._asset[chosen], self._time[chosen]
         values = np.empty((len(asset), len(self._columns)))
-        for code in np.unique(asset):
+        for code in np.unique(asset).tolist():
             mine = asset == code
-            values[mine] = context_values(
-                self._columns, self._events_of(int(code)), self._attributes, asset[mine], time[mine]
-            )
+            values[mine] = values_of_asset(self._columns, self._moments_of(code), self._attributes, code, time[mine])
         return values
 
-    def _events_of(self, code: int) -> dict[str, Events]:
-        """The tables with the events of one asset alone."""
-        if code not in self._by_asset:
-            self._by_asset[code] = {name: _only(table, code) for name, table in self._events.items()}
-        return self._by_asset[code]
-
-
-def _only(table: Events, code: int) -> Events:
-    mine = slice(*np.searchsorted(table.asset, [code, code + 1]))
-    return Events(
-        name=table.name,
-        kinds=table.kinds,
-        asset=table.asset[mine],
-        time=table.time[mine],
-        kind=table.kind[mine],
-        latency_seconds=table.latency_seconds,
-    )
+    def _moments_of(self, code: int) -> dict[tuple[str, str | None], Integers]:
+        if code not in self._moments:
+            self._moments[code] = moments_of(self._columns, self._events, code)
+        return self._moments[code]

@@ -5,6 +5,7 @@ computing is cheap and memory is what a training pod lacks.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import lightgbm as lgb
@@ -17,7 +18,10 @@ from eagle_trainer.graph import feature_graph
 from eagle_trainer.plan import FeaturePlan
 from eagle_trainer.series import Flags, Floats, Integers, Samples, Series
 
-_BLOCK_BYTES = 8_000_000
+_BLOCK_BYTES, _PIECE_BYTES = 24_000_000, 1_000_000
+"""Of a block's windows and of what is computed from them. A piece is what one run of the graph gets: what lies between
+its nodes is to stay in the processor's cache, and the heap is not to be given back after each run. A row of 24 samples
+of 5 sensors takes 3.5 microseconds of a processor so, and twice that in pieces of twice the size."""
 _KEPT_BYTES = 160_000_000
 
 
@@ -36,20 +40,40 @@ class Windows:
     """The model's inputs of any sample: `window` [B,T,S] and `context` [B,C]."""
 
     def __init__(self, series: Series, samples: Samples, context: Floats | ContextRows, window_length: int) -> None:
-        self._values = series.values
         self._row = samples.row
         self._context = context
-        self._offsets = np.arange(1 - window_length, 1)
+        self._shape = window_length, len(series.sensors)
+        values = np.ascontiguousarray(series.values)
+        stride = values.strides[0] if len(values) else 0
+        # A window is one piece of memory, from its oldest row on; windows lie over each other.
+        self._window = np.lib.stride_tricks.as_strided(
+            values,
+            (max(len(values) - window_length + 1, 0), window_length * len(series.sensors)),
+            (stride, values.itemsize),
+            writeable=False,
+        )
 
     def __len__(self) -> int:
         return len(self._row)
 
     def take(self, chosen: Integers | slice) -> dict[str, Floats]:
         """The graph's feed for the chosen samples; `context` only where the model has one."""
-        feed = {"window": self._values[self._row[chosen][:, None] + self._offsets]}
-        if self._context.shape[1]:
-            feed["context"] = self._context[chosen]
-        return feed
+        return self._feed(self._row[chosen], self._context_of(chosen))
+
+    def pieces(self, chosen: Integers | slice, size: int) -> Iterator[dict[str, Floats]]:
+        """The same in pieces of `size` samples."""
+        rows, context = self._row[chosen], self._context_of(chosen)
+        for start in range(0, len(rows), size):
+            place = slice(start, start + size)
+            yield self._feed(rows[place], None if context is None else context[place])
+
+    def _context_of(self, chosen: Integers | slice) -> Floats | None:
+        return self._context[chosen] if self._context.shape[1] else None
+
+    def _feed(self, rows: Integers, context: Floats | None) -> dict[str, Floats]:
+        length, sensors = self._shape
+        feed = {"window": self._window[rows - (length - 1)].reshape(-1, length, sensors)}
+        return feed if context is None else feed | {"context": context}
 
 
 class FeatureBlocks:
@@ -58,9 +82,11 @@ class FeatureBlocks:
     def __init__(self, plan: FeaturePlan, windows: Windows, *, threads: int, kept_bytes: int = _KEPT_BYTES) -> None:
         self.plan = plan
         self._windows = windows
-        self._session = session(feature_graph(plan), threads)
+        self._session = session(feature_graph(plan))
+        self._workers = ThreadPoolExecutor(threads, "features") if threads > 1 else None
         row_bytes = 8 * plan.window_length * len(plan.sensors) * (1 + len(plan.windows))
         self.block_rows = int(np.clip(_BLOCK_BYTES // row_bytes, 1, 8192))
+        self._piece_rows = int(np.clip(_PIECE_BYTES // row_bytes, 1, self.block_rows))
         size = len(windows), len(plan.names)
         # One piece of memory: many small ones between the graph's own would keep the heap from shrinking.
         self._kept: Floats | None = np.empty(size) if size[0] * size[1] * 8 <= kept_bytes else None
@@ -102,7 +128,12 @@ class FeatureBlocks:
         return matrix
 
     def _computed(self, rows: Integers | slice) -> Floats:
-        return np.asarray(self._session.run(None, self._windows.take(rows))[0])
+        """The rows' features, piece by piece, on all threads."""
+        pieces = self._windows.pieces(rows, self._piece_rows)
+        return np.concatenate(list((self._workers.map if self._workers else map)(self._run, pieces)))
+
+    def _run(self, feed: dict[str, Floats]) -> Floats:
+        return np.asarray(self._session.run(None, feed)[0])
 
 
 class RowSequence(lgb.Sequence):

@@ -8,7 +8,7 @@ nothing in the sums), all means by one matrix product, deviations in two passes 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from eagle_trainer.plan import STATISTICS, FeaturePlan
+from eagle_trainer.plan import FeaturePlan
 from eagle_trainer.trees import TreeTable
 
 OPSET = 21
@@ -46,8 +46,7 @@ class GraphBuilder:
 def feature_graph(plan: FeaturePlan) -> onnx.ModelProto:
     """The feature part alone: `window` [B,T,S] and, if any, `context` [B,C] to `features` [B,F], all double."""
     builder = GraphBuilder()
-    features = _features(builder, plan)
-    builder.add("Gather", features, builder.constant(_columns(plan), np.int64), axis=1, output="features")
+    _features(builder, plan, output="features")
     return finished_model(
         builder, _inputs(plan), [tensor("features", DOUBLE, ["B", len(plan.names)])], "eagle-features", {}
     )
@@ -75,9 +74,7 @@ def model_graph(
     `alarm` [B] (probability >= failure_probability) and `confident` [B] (max(p, 1 - p) >= confidence).
     """
     builder = GraphBuilder()
-    features, columns = _features(builder, plan), _columns(plan)
-    placed = replace(trees, features=[columns[feature] for feature in trees.features])
-    builder.nodes.append(tree_node(placed, features, "margin"))
+    builder.nodes.append(tree_node(trees, _features(builder, plan), "margin"))
     margin = builder.add("Squeeze", "margin", builder.constant([1], np.int64))
     probability = builder.add("Sigmoid", margin, output="failure_probability")
     builder.add("GreaterOrEqual", probability, builder.constant(failure_probability), output="alarm")
@@ -122,8 +119,8 @@ def tree_node(trees: TreeTable, features: str, output: str) -> Any:
     )
 
 
-def _features(builder: GraphBuilder, plan: FeaturePlan) -> str:
-    """[B,F] with the columns in the order that costs the fewest nodes; `_columns` says which feature stands where."""
+def _features(builder: GraphBuilder, plan: FeaturePlan, output: str | None = None) -> str:
+    """[B,F]: the plan's features in their order."""
     window = _finite(builder, "window")
     newest = plan.window_length - 1
     lagged = [[newest - lag] for lag in (0, *plan.lags)]
@@ -132,22 +129,10 @@ def _features(builder: GraphBuilder, plan: FeaturePlan) -> str:
         taken = _taken_windows(builder, plan, window)
         parts += _skipping(builder, plan, taken) if plan.missing == "Skip" else _propagating(builder, plan, taken)
     joined = builder.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
-    width = len(plan.names) - len(plan.context)
-    flat = builder.add("Reshape", joined, builder.constant([0, width], np.int64))
-    return builder.add("Concat", flat, _finite(builder, "context"), axis=1) if plan.context else flat
-
-
-def _columns(plan: FeaturePlan) -> list[int]:
-    """Where each of the plan's features stands in the graph: there a statistic of all windows stands together."""
-    sensors, windows = len(plan.sensors), len(plan.windows)
-    first = (1 + len(plan.lags)) * sensors
-    rolled = [
-        first + (statistic * windows + window) * sensors + sensor
-        for window in range(windows)
-        for statistic in range(len(STATISTICS))
-        for sensor in range(sensors)
-    ]
-    return [*range(first), *rolled, *range(first + len(rolled), len(plan.names))]
+    if not plan.context:
+        return builder.add("Flatten", joined, axis=1, output=output)
+    flat = builder.add("Flatten", joined, axis=1)
+    return builder.add("Concat", flat, _finite(builder, "context"), axis=1, output=output)
 
 
 def _finite(builder: GraphBuilder, tensor: str) -> str:

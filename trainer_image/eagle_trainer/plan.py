@@ -43,13 +43,13 @@ class FeaturePlan:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of every feature, in the graph's order: lag by lag, then window by window, then context."""
+        """The name of every feature, in the graph's order: lag by lag, statistic by statistic, then context."""
         lagged = [
             sensor if lag == 0 else f"{sensor}__lag_{lag * self.period_seconds}s"
             for lag, sensor in product((0, *self.lags), self.sensors)
         ]
         rolled = [
             f"{sensor}__{statistic}_{window}"
-            for window, statistic, sensor in product(self.windows, STATISTICS, self.sensors)
+            for statistic, window, sensor in product(STATISTICS, self.windows, self.sensors)
         ]
         return (*lagged, *rolled, *self.context)

@@ -188,6 +188,11 @@ def _refuse(world: World, problem: Problem, now: datetime) -> Plan:
     return Plan((event, *writes) if writes else ())
 
 
+def forbidden(world: World, write: Write, message: str) -> Report:
+    """The Event that says that the API server forbids a write, which is tried again. Once for each kind of write."""
+    return _event(world, "Forbidden", f"{message}; it is tried again", about=type(write).__name__, warning=True)
+
+
 def _event(world: World, reason: str, message: str, *, about: str, warning: bool) -> Report:
     return Report(
         kind="TrainingSchedule",

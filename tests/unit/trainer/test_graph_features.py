@@ -101,15 +101,25 @@ def test_context_follows_the_sensors_features_and_infinite_context_is_missing() 
     np.testing.assert_array_equal(features, [[1.0, 3.0, np.nan], [2.0, np.nan, 4.0]])
 
 
-def test_blocks_give_the_same_features_whether_they_are_kept_or_computed_anew() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blocks_give_the_same_features_whether_they_are_kept_or_computed_anew(threads: int) -> None:
     chosen = plan()
     found = series(np.random.default_rng(2).normal(size=(20_000, 3)))
     samples, kept = feature_rows(found, chosen)
     assert kept.block_rows < len(samples)
     windows = Windows(found, samples, np.zeros((len(samples), 0)), chosen.window_length)
-    anew = FeatureBlocks(chosen, windows, threads=1, kept_bytes=0)
+    anew = FeatureBlocks(chosen, windows, threads=threads, kept_bytes=0)
     rows = np.arange(0, len(samples), 7)
     np.testing.assert_array_equal(kept.matrix(rows), anew.matrix(rows))
+
+
+def test_a_window_has_the_rows_up_to_its_samples_from_the_oldest_on() -> None:
+    chosen = plan()
+    found = series(np.random.default_rng(3).normal(size=(50, 3)))
+    samples, _ = feature_rows(found, chosen)
+    taken = Windows(found, samples, np.zeros((len(samples), 0)), chosen.window_length).take(np.array([0, 5, 6]))
+    expected = [found.values[row - chosen.window_length + 1 : row + 1] for row in samples.row[[0, 5, 6]]]
+    np.testing.assert_array_equal(taken["window"], expected)
 
 
 def run(chosen: FeaturePlan, window: Floats) -> Floats:

@@ -58,6 +58,10 @@ class TransientError(Exception):
     """It may well go better next time: a conflict, a time-out, a server that is busy."""
 
 
+class ConflictError(TransientError):
+    """The object was changed meanwhile; how it is now is known."""
+
+
 class ForbiddenError(TransientError):
     """A quota, a webhook of others' or a missing right is in the way: trying again may help, but people must know."""
 
@@ -74,7 +78,8 @@ RESOURCES: dict[str, Any] = {
     "Event": create_namespaced_resource("", "v1", "Event", "events"),
 }
 
-_PAGE = 500
+LIST_CHUNK = 50
+"""Objects of a list that are asked for at once: as text, parsed and on their way they take 20 times what is kept."""
 _LOG_LINES = 60
 _LOG_SECONDS = 10.0
 _INVALID = (400, 422)
@@ -88,10 +93,13 @@ class Cluster:
         self._client, self._mirror, self._reporter = client, mirror, reporter
 
     async def list_all(self, kind: str, labels: dict[str, Any] | None) -> tuple[list[dict[str, Any]], str]:
-        """Every object of a kind, and the resource version of the list."""
+        """Every object of a kind without its `managedFields`, most of its size, and the list's resource version."""
         namespace = None if kind == "Namespace" else "*"
-        found = self._client.list(RESOURCES[kind], namespace=namespace, labels=labels, chunk_size=_PAGE)
-        objects = [dict(item) async for item in found]
+        found = self._client.list(RESOURCES[kind], namespace=namespace, labels=labels, chunk_size=LIST_CHUNK)
+        objects = []
+        async for item in found:
+            item["metadata"].pop("managedFields", None)
+            objects.append(dict(item))
         return objects, str(found.resourceVersion)
 
     async def write(self, write: Write) -> None:
@@ -320,7 +328,8 @@ class Cluster:
             return error
         if code == _FORBIDDEN:
             return ForbiddenError(error.status.message or str(error))
-        return TransientError(f"{what}: {code} {error.status.message}")
+        kind = ConflictError if code == 409 else TransientError
+        return kind(f"{what}: {code} {error.status.message}")
 
 
 def _target(write: Write) -> tuple[str, Meta] | None:

@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 
 from eagle_operator import data_metrics, metrics, run_metrics
 from eagle_operator.activity import Activity
-from eagle_operator.cluster import Cluster, ForbiddenError, InvalidSpecError, NameTakenError, TransientError
+from eagle_operator.cluster import (
+    Cluster,
+    ConflictError,
+    ForbiddenError,
+    InvalidSpecError,
+    NameTakenError,
+    TransientError,
+)
 from eagle_operator.domain.admission import Candidate, Running, decide
 from eagle_operator.domain.plan import forbidden, plan, refused, slot_lost
 from eagle_operator.domain.world import Job, Waiting, World
@@ -27,6 +34,8 @@ _SETTLED_WITHIN = 12
 _PLACE_TOLD_AFTER_SECONDS = 15.0, 60.0
 """Each end of a run moves all that wait: their places are told now and then and not all at once, the rest at once."""
 _CALM_DOWN_SECONDS = 10.0
+_AFTER_CONFLICT_SECONDS = 5.0
+"""The longest pause after a conflict, which says nothing of how the next try goes, however many there were."""
 _REST_SECONDS = 0.02
 """Between two passes of admission: when much happens at once, one pass takes it all in."""
 _LONGEST_PUT_OFF_SECONDS = 60.0
@@ -91,6 +100,8 @@ class Reconciler:
         if isinstance(error, TransientError):
             metrics.RECONCILES.labels("transient").inc()
             log.info("schedule %s: %s; trying again", name, error)
+            if isinstance(error, ConflictError):
+                self._queue.add_after(key, _AFTER_CONFLICT_SECONDS)
         else:
             metrics.RECONCILES.labels("bug").inc()
             log.error("schedule %s: unexpected; trying again", name, exc_info=error)

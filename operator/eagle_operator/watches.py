@@ -16,6 +16,7 @@ from typing import Any
 import kopf
 
 from eagle_contract.api.names import API_VERSION, GROUP, SCHEDULE_LABEL
+from eagle_operator.cluster import LIST_CHUNK
 from eagle_operator.freshness import Freshness
 from eagle_operator.mirror import Key, Mirror
 from eagle_operator.reconcile import Admission, Resync
@@ -48,6 +49,8 @@ SELECTORS = {kind: watched.label for kind, watched in WATCHED.items() if watched
 
 
 _LOGIN_AGAIN_AFTER_SECONDS = 5.0
+_OBJECT_KEPT_SECONDS = 0.1
+"""So long kopf keeps a task, and with it the whole object, for each that it has told of: at the start for all."""
 _CREDENTIALS_LAST = timedelta(days=3650)
 
 
@@ -68,6 +71,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.client_timeout = 310
     chosen.watching.connect_timeout = 5
     chosen.watching.inactivity_timeout = 70
+    chosen.watching.chunk_size = LIST_CHUNK
+    chosen.queueing.idle_timeout = _OBJECT_KEPT_SECONDS
     chosen.networking.request_timeout = 30
     chosen.networking.error_backoffs = _Endless((1, 2, 5, 10))
     for watched in WATCHED.values():

@@ -59,7 +59,7 @@ class TransientError(Exception):
 
 
 class ConflictError(TransientError):
-    """The object was changed meanwhile; how it is now is known."""
+    """The object was changed meanwhile; the next try begins with how it is now."""
 
 
 class ForbiddenError(TransientError):
@@ -83,7 +83,6 @@ LIST_CHUNK = 50
 _LOG_LINES = 60
 _LOG_SECONDS = 10.0
 _INVALID = (400, 422)
-_FORBIDDEN = 403
 
 
 class Cluster:
@@ -326,7 +325,7 @@ class Cluster:
             return InvalidSpecError(error.status.message or str(error))
         if code in _INVALID:
             return error
-        if code == _FORBIDDEN:
+        if code == 403:
             return ForbiddenError(error.status.message or str(error))
         kind = ConflictError if code == 409 else TransientError
         return kind(f"{what}: {code} {error.status.message}")

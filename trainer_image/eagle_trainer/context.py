@@ -3,7 +3,7 @@
 The columns are defined as data, so that whoever asks the model can compute the same from the manifest alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ LOOKBACK_SECONDS = 400 * 86_400
 """An event longer ago than this counts as none: training does not read further back either."""
 
 _COUNTED = ((86_400, "1d"), (604_800, "7d"))
+
+Moments = Mapping[tuple[str, str | None], Integers]
+"""When events of one asset were, sorted, by source and kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +80,11 @@ def context_values(
     time: Integers,
 ) -> Floats:
     """[N,C]: the context of each (asset, moment), from what was known at that moment."""
-    values = np.empty((len(time), len(columns)))
-    for code in np.unique(asset):
-        mine = asset == code
-        values[mine] = values_of_asset(columns, moments_of(columns, events, code), attributes, code, time[mine])
-    return values
+    return values_at(columns, lambda code: moments_of(columns, events, code), attributes, asset, time)
 
 
-def moments_of(
-    columns: tuple[ContextColumn, ...], events: Mapping[str, Events], asset: int
-) -> dict[tuple[str, str | None], Integers]:
-    """When the events of one asset were that the columns tell of, sorted, by source and kind."""
+def moments_of(columns: tuple[ContextColumn, ...], events: Mapping[str, Events], asset: int) -> Moments:
+    """When the events of one asset were that the columns tell of."""
     found: dict[tuple[str, str | None], Integers] = {}
     for column in columns:
         if column.statistic != "attribute":
@@ -98,21 +95,18 @@ def moments_of(
     return found
 
 
-def values_of_asset(
+def values_at(
     columns: tuple[ContextColumn, ...],
-    moments: Mapping[tuple[str, str | None], Integers],
+    moments: Callable[[int], Moments],
     attributes: Attributes | None,
-    asset: int,
+    asset: Integers,
     time: Integers,
 ) -> Floats:
-    """[N,C]: the context of one asset, whose events were at `moments`, at each `time` [N]."""
+    """The same as `context_values`; `moments` gives those of an asset, as `moments_of` does."""
     values = np.empty((len(time), len(columns)))
-    for position, column in enumerate(columns):
-        if column.statistic == "attribute":
-            assert attributes is not None  # Only a table of attributes gives such columns.
-            values[:, position] = attributes.values[asset, attributes.columns.index(column.source)]
-        else:
-            values[:, position] = _event_values(column, moments[column.source, column.kind], time)
+    for code in np.unique(asset).tolist():
+        mine = asset == code
+        values[mine] = _of_asset(columns, moments(code), attributes, code, time[mine])
     return values
 
 
@@ -156,6 +150,19 @@ def _event_columns(table: Events, kind: str) -> list[ContextColumn]:
         latency_seconds=table.latency_seconds,
     )
     return [*counted, since]
+
+
+def _of_asset(
+    columns: tuple[ContextColumn, ...], moments: Moments, attributes: Attributes | None, asset: int, time: Integers
+) -> Floats:
+    values = np.empty((len(time), len(columns)))
+    for position, column in enumerate(columns):
+        if column.statistic == "attribute":
+            assert attributes is not None  # Only a table of attributes gives such columns.
+            values[:, position] = attributes.values[asset, attributes.columns.index(column.source)]
+        else:
+            values[:, position] = _event_values(column, moments[column.source, column.kind], time)
+    return values
 
 
 def _event_values(column: ContextColumn, moments: Integers, time: Integers) -> Floats:

@@ -5,9 +5,7 @@ Kept for all samples it would take more memory than the telemetry: a column per 
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from eagle_trainer.context import ContextColumn, moments_of, values_of_asset
+from eagle_trainer.context import ContextColumn, Moments, moments_of, values_at
 from eagle_trainer.series import Attributes, Events, Floats, Integers
 
 
@@ -25,7 +23,7 @@ class ContextRows:
         self._columns, self._attributes = columns, attributes
         self._events = events
         self._asset, self._time = asset, time
-        self._moments: dict[int, dict[tuple[str, str | None], Integers]] = {}
+        self._moments: dict[int, Moments] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -34,13 +32,9 @@ class ContextRows:
 
     def __getitem__(self, chosen: Integers | slice) -> Floats:
         asset, time = self._asset[chosen], self._time[chosen]
-        values = np.empty((len(asset), len(self._columns)))
-        for code in np.unique(asset).tolist():
-            mine = asset == code
-            values[mine] = values_of_asset(self._columns, self._moments_of(code), self._attributes, code, time[mine])
-        return values
+        return values_at(self._columns, self._moments_of, self._attributes, asset, time)
 
-    def _moments_of(self, code: int) -> dict[tuple[str, str | None], Integers]:
+    def _moments_of(self, code: int) -> Moments:
         if code not in self._moments:
             self._moments[code] = moments_of(self._columns, self._events, code)
         return self._moments[code]

@@ -45,7 +45,7 @@ def outcome(
         return _reported(attempt, status) or Outcome(
             "NoResult", "the trainer ended without an error but reported no result; see its log"
         )
-    ended = (wish or _failure(job, pods, known_problem=_known_problem(status))) if job.failing or job.failed else None
+    ended = (wish or _failure(job, pods, known=known_problem(status))) if job.failing or job.failed else None
     if ended:
         return ended
     if workers.any_lost(pods, now):
@@ -66,6 +66,12 @@ def waiting_problem(pod: Pod) -> str:
     return ""
 
 
+def known_problem(status: ModelVersionStatus) -> str:
+    """What was last seen to keep the pod from starting: at the deadline the pod itself may be gone already."""
+    trained = conditions.find(status.conditions, "Trained")
+    return trained.message if trained and trained.status == "Unknown" else ""
+
+
 def _reported(attempt: Attempt, status: ModelVersionStatus) -> Outcome | None:
     result = status.result
     if result and result.attempt == attempt.number and result.pod_uid == attempt.pod_uid:
@@ -77,11 +83,11 @@ _VANISHED = Outcome("JobDeleted", "the Job was deleted before it ended; order a 
 _NODE_LOST = Outcome("NodeLost", "its pod was told to go and did not: its node is not heard from")
 
 
-def _failure(job: Job, pods: tuple[Pod, ...], *, known_problem: str) -> Outcome | None:
+def _failure(job: Job, pods: tuple[Pod, ...], *, known: str) -> Outcome | None:
     teller = workers.told_by(pods)
     if job.failure_reason == "DeadlineExceeded":
         idle = (pod for pod in workers.current(pods) if not pod.started)
-        return _too_late(job, next(idle, teller), known_problem)
+        return _too_late(job, next(idle, teller), known)
     if teller and teller.exit_code:
         return _exit(teller)
     if not job.failed:
@@ -91,15 +97,9 @@ def _failure(job: Job, pods: tuple[Pod, ...], *, known_problem: str) -> Outcome 
     return Outcome(reason, job.failure_message[:MESSAGE_LIMIT] or "the Job failed without a message")
 
 
-def _known_problem(status: ModelVersionStatus) -> str:
-    """What was last seen to keep the pod from starting: at the deadline the pod itself may be gone already."""
-    trained = conditions.find(status.conditions, "Trained")
-    return trained.message if trained and trained.status == "Unknown" else ""
-
-
-def _too_late(job: Job, pod: Pod | None, known_problem: str) -> Outcome:
+def _too_late(job: Job, pod: Pod | None, known: str) -> Outcome:
     """Without its pod, only a deadline that the operator itself had set to a second means that it never started."""
-    problem = (waiting_problem(pod) if pod else "") or known_problem
+    problem = (waiting_problem(pod) if pod else "") or known
     started = pod.started if pod else not problem and job.deadline_seconds != 1
     if not started:
         return Outcome("PendingTimeout", (problem or "the trainer's pod did not start in time")[:MESSAGE_LIMIT])

@@ -50,12 +50,19 @@ def follow(run: Run) -> Step:
     if pod and pod.meta.uid != status.reporter_uid and not pod.gone:
         current = attempt.model_copy(update={"pod_uid": pod.meta.uid})
         status = status.model_copy(update={"reporter_uid": pod.meta.uid, "attempts": [*status.attempts[:-1], current]})
-    problem = next(filter(None, map(attempts.waiting_problem, workers.current(pods))), "")
-    status = run.with_condition("Trained", "Unknown", "Running", problem, on=status)
+    status = run.with_condition("Trained", "Unknown", "Running", _problem(run, job, pods), on=status)
     patience_ends = _patience_ends(run, workers.current(pods))
     moments = [patience_ends, *(pod.given_up_at for pod in pods)]
     until = min((moment for moment in moments if moment and moment > run.now), default=None)
     return run.stays(status, *_end_early(run, job, wish, patience_ends), until=until)
+
+
+def _problem(run: Run, job: Job | None, pods: tuple[Pod, ...]) -> str:
+    """What keeps a pod from starting; what was seen outlives the pod, which may go before its Job tells of its end."""
+    current = workers.current(pods)
+    problem = next(filter(None, map(attempts.waiting_problem, current)), "")
+    leaving = all(pod.gone for pod in current) or (job is not None and job.told_to_end)
+    return problem or (attempts.known_problem(run.status) if leaving else "")
 
 
 def _end_early(run: Run, job: Job | None, wish: Outcome | None, patience_ends: datetime | None) -> tuple[Write, ...]:

@@ -13,6 +13,7 @@ from eagle_operator.domain.writes import Create, DeleteJob, EndJob, HandToKueue,
 
 MANUAL = f"{b.NAME}-m-1"
 PATIENCE = timedelta(seconds=600)
+IDLE: dict[str, Any] = {"phase": "Pending", "started": False}
 
 
 def step(
@@ -230,7 +231,7 @@ def test_a_pod_that_is_gone_is_not_made_reporter() -> None:
 
 
 def test_what_keeps_a_pod_from_starting_is_told_while_it_waits() -> None:
-    stuck = b.pod(phase="Pending", started=False, unschedulable="0/1 nodes are available")
+    stuck = b.pod(**IDLE, unschedulable="0/1 nodes are available")
     done = step(b.version(status=b.running()), b.running_job(), pods=(stuck,))
     assert b.message(done.status, "Trained") == "Unschedulable: 0/1 nodes are available"
     assert done.after == ()
@@ -238,14 +239,31 @@ def test_what_keeps_a_pod_from_starting_is_told_while_it_waits() -> None:
     assert done.look_again >= b.SLOT + PATIENCE
 
 
-@pytest.mark.parametrize("pods", [(), (b.pod(phase="Pending", started=False),)], ids=["no pod", "pending pod"])
+@pytest.mark.parametrize(
+    ("job", "pods", "told"),
+    [
+        (b.running_job(deadline_seconds=1), (), "no room"),
+        (b.running_job(deadline_seconds=1), (b.pod(deleting=True, **IDLE),), "no room"),
+        (b.running_job(deadline_seconds=1), (b.pod(**IDLE),), "no room"),
+        (b.running_job(), (b.pod(deleting=True, **IDLE),), "no room"),
+        (b.running_job(), (b.pod(**IDLE),), ""),
+        (b.running_job(), (b.pod(deleting=True, **IDLE), b.pod("uid-new", created=b.later(minutes=1))), ""),
+    ],
+    ids=["its pod is gone", "its pod goes", "told to end", "deleted by somebody", "mended", "another pod runs"],
+)
+def test_what_kept_a_pod_from_starting_is_known_after_the_pod(job: Job, pods: tuple[Pod, ...], told: str) -> None:
+    seen = b.with_conditions(b.running(), {"Trained": ("Unknown", "Running")}, message="no room")
+    assert b.message(step(b.version(status=seen), job, pods=pods).status, "Trained") == told
+
+
+@pytest.mark.parametrize("pods", [(), (b.pod(**IDLE),)], ids=["no pod", "pending pod"])
 def test_a_pod_that_does_not_start_in_time_ends_the_attempt(pods: tuple[Pod, ...]) -> None:
     late = b.SLOT + PATIENCE + timedelta(seconds=2)
     done = step(b.version(status=b.running(None)), b.running_job(), pods=pods, now=late)
     assert len(b.of_kind(done.after, EndJob)) == 1
 
 
-@pytest.mark.parametrize("pods", [(), (b.pod(phase="Pending", started=False),)], ids=["no pod", "pending pod"])
+@pytest.mark.parametrize("pods", [(), (b.pod(**IDLE),)], ids=["no pod", "pending pod"])
 def test_an_attempt_that_is_being_ended_is_looked_at_when_something_changes_not_at_once(pods: tuple[Pod, ...]) -> None:
     late = b.SLOT + PATIENCE + timedelta(seconds=2)
     done = step(b.version(status=b.running(None)), b.running_job(deadline_seconds=1), pods=pods, now=late)

@@ -342,13 +342,16 @@ def hello(team: Leader, **words: object) -> Connection:
     return connection
 
 
+def turned_away(stranger: Connection) -> None:
+    with pytest.raises(ConnectionLost):
+        stranger.receive(seconds=30)
+    stranger.close()
+
+
 @pytest.mark.parametrize("words", [{"run": "another"}, {"worker": 0}, {"worker": 2}, {"worker": None}])
 def test_who_does_not_belong_to_the_run_is_turned_away(words: dict[str, object]) -> None:
     with Leader(2, run="r", port=0, learning_port=1, patience_seconds=0.0, host="127.0.0.1") as team:
-        stranger = hello(team, **words)
-        with pytest.raises(ConnectionLost):
-            stranger.receive(seconds=30)
-        stranger.close()
+        turned_away(hello(team, **words))
 
 
 def test_a_helper_that_went_before_the_beginning_is_replaced_and_one_that_comes_later_waits_for_the_end(
@@ -360,6 +363,7 @@ def test_a_helper_that_went_before_the_beginning_is_replaced_and_one_that_comes_
         helper = begin(HELPER, 1, team.port, free_port())
         boosters = learning.boosters(learning.data(), team, count=1)
         late = hello(team)
+        turned_away(hello(team, run="another"))  # They are looked at in turn: the late one was taken in.
         team.grow(boosters[0])
     assert late.receive(seconds=30)[0] == {"do": "end"}
     late.close()

@@ -15,7 +15,7 @@ import kopf
 from eagle_contract.api.names import OPERATOR_MANAGER
 from eagle_operator import watches
 from eagle_operator.logs import log_json_lines
-from eagle_operator.process import Process
+from eagle_operator.process import Process, first_of
 from eagle_operator.settings import Settings, SettingsError, from_environment
 
 log = logging.getLogger("eagle_operator")
@@ -56,7 +56,11 @@ async def operate(settings: Settings, identity: str) -> None:
 
 
 async def _watch(process: Process, identity: str, told: asyncio.Event, ends: asyncio.Event) -> None:
-    """Let kopf watch until the end. It gives up on errors that it does not expect; then it begins anew."""
+    """Let kopf watch until the end. It gives up on errors that it does not expect; then it begins anew.
+
+    Not before everything was listed: kopf takes ten times as long to tell of it, and what is known costs little then.
+    """
+    await first_of(process.knows_all(), ends.wait())
     pauses = chain(_PAUSES_SECONDS, repeat(_PAUSES_SECONDS[-1]))
     name: Any = identity  # kopf's own type for it is not public
     while not ends.is_set():

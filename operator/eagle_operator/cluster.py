@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +42,7 @@ from eagle_operator.domain.writes import (
     TagJob,
     Write,
 )
-from eagle_operator.mirror import Mirror
+from eagle_operator.mirror import Mirror, Raw
 
 log = logging.getLogger(__name__)
 
@@ -91,15 +92,13 @@ class Cluster:
     def __init__(self, client: AsyncClient, mirror: Mirror, reporter: str) -> None:
         self._client, self._mirror, self._reporter = client, mirror, reporter
 
-    async def list_all(self, kind: str, labels: dict[str, Any] | None) -> tuple[list[dict[str, Any]], str]:
-        """Every object of a kind without its `managedFields`, most of its size, and the list's resource version."""
+    async def list_all(self, kind: str, labels: dict[str, Any] | None, take: Callable[[Raw], None]) -> str:
+        """Have `take` take each object of a kind; the list's resource version."""
         namespace = None if kind == "Namespace" else "*"
         found = self._client.list(RESOURCES[kind], namespace=namespace, labels=labels, chunk_size=LIST_CHUNK)
-        objects = []
         async for item in found:
-            item["metadata"].pop("managedFields", None)
-            objects.append(dict(item))
-        return objects, str(found.resourceVersion)
+            take(item)
+        return str(found.resourceVersion)
 
     async def write(self, write: Write) -> None:
         """Do one write. Raises InvalidSpecError or TransientError; anything else is a bug."""
@@ -229,7 +228,7 @@ class Cluster:
         fresh = await self._client.get(RESOURCES["ModelVersion"], meta.name, namespace=meta.namespace)
         if fresh.metadata.resourceVersion != meta.resource_version:
             self._mirror.refresh("ModelVersion", dict(fresh))
-            raise TransientError(f"{meta.name} changed before it was to be removed")
+            raise ConflictError(f"{meta.name} changed before it was to be removed")
         await self._delete("ModelVersion", meta)
 
     async def _log_tail(self, pod: Pod) -> str:

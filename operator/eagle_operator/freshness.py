@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from eagle_operator.mirror import KINDS, Key, Mirror, Raw
+from eagle_operator.mirror import KINDS, Key, Listing, Mirror, Raw
 
 OWED_FOR_SECONDS = 150.0
 """kopf finds out after 70 s that a watch is dead, and may then wait 30 s before it tries once more."""
@@ -123,9 +123,7 @@ class OwingMirror(Mirror):
         self._freshness.expect(kind, int(raw["metadata"]["resourceVersion"]))
         return super().remember(kind, raw)
 
-    def replace(self, kind: str, listed: Iterable[Raw], list_version: str) -> set[Key]:
+    def complete(self, listing: Listing, list_version: str) -> None:
         """As Mirror's."""
-        objects = list(listed)
-        versions = [int(raw["metadata"]["resourceVersion"]) for raw in objects]
-        self._freshness.listed(kind, versions, int(list_version))
-        return super().replace(kind, objects, list_version)
+        self._freshness.listed(listing.kind, listing.versions.values(), int(list_version))
+        super().complete(listing, list_version)

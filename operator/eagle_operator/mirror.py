@@ -1,12 +1,12 @@
 """The cluster as last seen.
 
 Events may come late, twice or out of order, and the end of an object may go unseen while a watch is cut. So an older
-state never replaces a newer one, and a fresh list of a kind (`replace`) ends what is not in it any more.
+state never replaces a newer one, and a complete list of a kind ends what is not in it any more.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from eagle_contract.api import ModelVersion, TrainingSchedule, names
 from eagle_operator import trim
 from eagle_operator.domain.admission import Candidate, Running
 from eagle_operator.domain.manifests import APPLIED_ANNOTATION
+from eagle_operator.domain.run import FINISHED
 from eagle_operator.domain.world import Deployment, Job, Meta, Pod, Schedule, Version, Waiting, World
 
 Raw = Mapping[str, Any]
@@ -74,6 +75,17 @@ class Queue:
     """When the newest run of an organization was admitted."""
 
 
+@dataclass
+class Listing:
+    """A complete list of a kind on its way in, object by object: held as a whole it would be most of the memory."""
+
+    kind: str
+    versions: dict[Key, int] = field(default_factory=dict)
+    """The resource versions of the objects that it has shown."""
+    changed: set[Key] = field(default_factory=set)
+    """The schedules that are to be looked at again."""
+
+
 class Mirror:
     """All objects that decisions look at, by kind and by the schedule that they belong to."""
 
@@ -91,6 +103,9 @@ class Mirror:
 
     def remember(self, kind: str, raw: Raw) -> Key | None:
         """Take in an object's state unless a newer one is known; the schedule that is to be looked at again."""
+        return self._take_in(kind, raw)
+
+    def _take_in(self, kind: str, raw: Raw) -> Key | None:
         known, version = self._objects[kind].get(_key(raw)), int(raw["metadata"]["resourceVersion"])
         if known and version <= int(known.meta.resource_version):
             return None
@@ -101,12 +116,12 @@ class Mirror:
             self._unlink(kind, known)
         self._objects[kind][new.meta.key] = new
         if isinstance(new, Job):
-            self._take_in(new)
+            self._take_in_job(new)
         schedule = _schedule_of(new)
         self._children[kind][schedule].add(new.meta.key)
         return schedule
 
-    def _take_in(self, job: Job) -> None:
+    def _take_in_job(self, job: Job) -> None:
         if not (job.finished and job.pods == 0):
             self._open_jobs.add(job.meta.key)
         organization = job.meta.namespace
@@ -129,26 +144,31 @@ class Mirror:
         self._ended[kind][known.meta.uid] = int(raw["metadata"].get("resourceVersion", known.meta.resource_version))
         return _schedule_of(known)
 
-    def replace(self, kind: str, listed: Iterable[Raw], list_version: str) -> set[Key]:
-        """Take in a complete list; what it lacks is gone, unless it was made after it. The schedules that changed."""
-        changed: set[Key] = set()
-        present: set[Key] = set()
-        for raw in listed:
-            present.add(_key(raw))
-            schedule = self.remember(kind, raw)
-            if schedule:
-                changed.add(schedule)
-        for key, known in list(self._objects[kind].items()):
-            if key not in present and int(known.meta.resource_version) <= int(list_version):
-                self._unlink(kind, known)
-                del self._objects[kind][key]
-                changed.add(_schedule_of(known))
-        self._ended[kind].clear()
-        return changed
+    def listed(self, listing: Listing, raw: Raw) -> None:
+        """Take in an object of a list."""
+        listing.versions[_key(raw)] = int(raw["metadata"]["resourceVersion"])
+        schedule = self._take_in(listing.kind, raw)
+        if schedule:
+            listing.changed.add(schedule)
+
+    def complete(self, listing: Listing, list_version: str) -> None:
+        """The list has shown everything: what it lacks is gone, unless it was made after it."""
+        objects = self._objects[listing.kind]
+        for key, known in list(objects.items()):
+            if key not in listing.versions and int(known.meta.resource_version) <= int(list_version):
+                self._unlink(listing.kind, known)
+                del objects[key]
+                listing.changed.add(_schedule_of(known))
+        self._ended[listing.kind].clear()
 
     def schedules(self, namespace: str | None = None) -> list[Key]:
         """The keys of all schedules, or of one namespace's."""
         return [key for key in self._objects["TrainingSchedule"] if namespace in (None, key[0])]
+
+    def under_way(self) -> set[Key]:
+        """The schedules with a version that has not ended."""
+        versions = self._objects["ModelVersion"].values()
+        return {_schedule_of(v) for v in versions if isinstance(v, Packed) and v.state not in FINISHED}
 
     def count(self, kind: str) -> int:
         """How many objects of a kind are known."""

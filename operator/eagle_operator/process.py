@@ -71,6 +71,10 @@ class Process:
         """Whether a write may be begun now."""
         return not self._stopping and self._lease.held()
 
+    async def knows_all(self) -> None:
+        """Returns once everything was listed."""
+        await self._resync.complete.wait()
+
     async def start(self) -> None:
         """Begin to list, to stand for the Lease, and, while it is held, to work. Raises OSError if a port is taken."""
         await self._health.start()
@@ -155,12 +159,7 @@ class Process:
         self._begin("resync", self._resync.run(self._settings.resync_seconds))
 
     async def _complete_while_held(self) -> bool:
-        ways = [asyncio.ensure_future(way) for way in (self._resync.complete.wait(), self._lease.lost())]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
+        await first_of(self._resync.complete.wait(), self._lease.lost())
         return self._lease.held() and self._resync.complete.is_set()
 
     async def _look_at_watches(self) -> None:
@@ -173,7 +172,7 @@ class Process:
     def _clock_jumped(self, seconds: float) -> None:
         metrics.CLOCK_JUMPS.inc()
         for key in self._mirror.schedules():
-            self._queue.add(key)
+            self._queue.add(key, low_priority=True)
         self._admission.wake()
 
     def _says(self) -> str:
@@ -219,3 +218,13 @@ async def ended(tasks: Collection[asyncio.Task[None]], cancel_every_seconds: flo
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=cancel_every_seconds)
+
+
+async def first_of(*ways: Coroutine[Any, Any, object]) -> None:
+    """Returns when one of them has come to its end; the others are cancelled."""
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from eagle_operator import data_metrics, metrics, run_metrics
 from eagle_operator.activity import Activity
@@ -23,7 +24,7 @@ from eagle_operator.domain.admission import Candidate, Running, decide
 from eagle_operator.domain.plan import forbidden, plan, refused, slot_lost
 from eagle_operator.domain.world import Job, Waiting, World
 from eagle_operator.domain.writes import Plan, ReadLog, Write, slot_of
-from eagle_operator.mirror import KINDS, Key, Mirror
+from eagle_operator.mirror import KINDS, Key, Listing, Mirror
 from eagle_operator.settings import Settings
 from eagle_operator.workqueue import WorkQueue
 
@@ -328,11 +329,24 @@ class Resync:
     """The safety net: lists every kind at start, after each cut of a watch and every few minutes.
 
     At first every schedule is looked at, later those of which a list shows something that no watch has told, and a part
-    of the others: a look that finds nothing changed finds nothing to do, but costs what all looks cost.
+    of the others: a look that finds nothing changed finds nothing to do, but costs what all looks cost. Those of which
+    a run is under way come first.
     """
 
-    def __init__(self, mirror: Mirror, cluster: Cluster, queue: WorkQueue[Key], selectors: dict[str, str]) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        cluster: Cluster,
+        queue: WorkQueue[Key],
+        selectors: dict[str, str],
+        calm_seconds: float = 0.5,
+    ) -> None:
+        """A kind is listed once nothing has wanted a list for `calm_seconds`.
+
+        kopf says of object after object that it began anew: one list after the last of them is enough.
+        """
         self._mirror, self._cluster, self._queue, self._selectors = mirror, cluster, queue, selectors
+        self._calm_seconds, self._wanted_at = calm_seconds, 0.0
         self._wanted: set[str] = set(KINDS)
         self._something_wanted = asyncio.Event()
         self.complete = asyncio.Event()
@@ -346,6 +360,7 @@ class Resync:
     def want(self, kind: str) -> None:
         """A watch began anew: what ended meanwhile is not told, so the kind is listed."""
         self._wanted.add(kind)
+        self._wanted_at = time.monotonic()
         self._something_wanted.set()
 
     async def run(self, every_seconds: float) -> None:
@@ -362,11 +377,16 @@ class Resync:
                 delay = min(delay * 2, 60.0)
                 continue
             try:
-                await asyncio.wait_for(self._something_wanted.wait(), max(everything_at - time.monotonic(), 0.0))
-                await asyncio.sleep(0.2)
+                async with asyncio.timeout(max(everything_at - time.monotonic(), 0.0)):
+                    await self._until_wanted()
             except TimeoutError:
                 self._wanted = set(KINDS)
                 everything_at = time.monotonic() + every_seconds
+
+    async def _until_wanted(self) -> None:
+        await self._something_wanted.wait()
+        while (calm_in := self._wanted_at + self._calm_seconds - time.monotonic()) > 0:
+            await asyncio.sleep(calm_in)
 
     async def _catch_up(self) -> None:
         self._something_wanted.clear()
@@ -374,18 +394,26 @@ class Resync:
         try:
             for kind in KINDS:
                 if kind in wanted:
-                    label = self._selectors.get(kind)
-                    with self.lists:
-                        objects, version = await self._cluster.list_all(kind, {label: None} if label else None)
-                    self._changed |= self._mirror.replace(kind, objects, version)
+                    await self._list(kind)
         except Exception:
             self._wanted |= wanted
             raise
         self.last_complete = _utc_now()
+        under_way = self._mirror.under_way()
         for key in self._to_be_looked_at():
-            self._queue.add(key)
+            self._queue.add(key, low_priority=key not in under_way)
         self._changed.clear()
         self.complete.set()
+
+    async def _list(self, kind: str) -> None:
+        label, listing = self._selectors.get(kind), Listing(kind)
+        try:
+            with self.lists:
+                take = partial(self._mirror.listed, listing)
+                version = await self._cluster.list_all(kind, {label: None} if label else None, take)
+            self._mirror.complete(listing, version)
+        finally:
+            self._changed |= listing.changed
 
     def _to_be_looked_at(self) -> set[Key]:
         every = self._mirror.schedules()

@@ -135,8 +135,9 @@ class Watcher:
     freshness: Freshness
 
     def seen(self, kind: str, event: Mapping[str, Any]) -> None:
-        """One event of a kind."""
-        if event["type"] is None:
+        """One event of a kind; one without a type is of a list, when a watch begins, and tells what was so before."""
+        of_a_list = event["type"] is None
+        if of_a_list:
             self.resync.want(kind)
         raw = event["object"]
         self.freshness.delivered(kind, int(raw["metadata"]["resourceVersion"]))
@@ -145,9 +146,9 @@ class Watcher:
             return
         if kind == "Namespace":
             for key in self.mirror.schedules(raw["metadata"]["name"]):
-                self.queue.add(key)
+                self.queue.add(key, low_priority=of_a_list)
         elif schedule[1]:
-            self.queue.add(schedule)
+            self.queue.add(schedule, low_priority=of_a_list)
         if kind in ("Job", "Pod", "ModelVersion", "TrainingSchedule"):
             self.admission.wake()
 

@@ -1,9 +1,13 @@
-"""A queue of keys: each key once, never two workers on one key, failures with growing delay, keys due later."""
+"""A queue of keys: each key once, never two workers on one key, failures with growing delay, keys due later.
+
+Keys of low priority come after all others: thousands of them, after a start, keep nobody waiting.
+"""
 
 import asyncio
 import heapq
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -25,6 +29,12 @@ class Observer(Protocol):
         """A worker is done with a key, well or not."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waits:
+    since: float
+    low_priority: bool
+
+
 class WorkQueue(Generic[K]):
     """As client-go's: what is added while it is worked on is worked on once more afterwards.
 
@@ -41,11 +51,13 @@ class WorkQueue(Generic[K]):
     ) -> None:
         self._first_delay, self._longest_delay = first_delay, longest_delay
         self._observer, self._clock = observer, clock
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
-        self._waiting: dict[K, float] = {}
-        """Since when, the oldest first."""
+        self._ready: asyncio.PriorityQueue[tuple[bool, int, K]] = asyncio.PriorityQueue()
+        """Whether of low priority, and how many were put there before. One may be out of date: `_waiting` counts."""
+        self._waiting: dict[K, _Waits] = {}
+        """The oldest first."""
         self._active: dict[K, float] = {}
-        self._again: set[K] = set()
+        self._again: dict[K, bool] = {}
+        """What is to be looked at once more, and whether with low priority."""
         self._failures: dict[K, int] = {}
         self._due: dict[K, float] = {}
         self._timetable: list[tuple[float, int, K]] = []
@@ -58,15 +70,17 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, key: K) -> None:
+    def add(self, key: K, *, low_priority: bool = False) -> None:
         """Look at the key soon."""
+        known = self._waiting.get(key)
         if key in self._active:
-            self._again.add(key)
-        elif key not in self._waiting:
-            self._waiting[key] = self._clock()
-            self._ready.put_nowait(key)
+            self._again[key] = low_priority and self._again.get(key, True)
+        elif known is None:
+            self._wait(key, _Waits(self._clock(), low_priority))
             if self._observer:
                 self._observer.added()
+        elif known.low_priority and not low_priority:
+            self._wait(key, _Waits(known.since, low_priority))
 
     def add_after(self, key: K, seconds: float) -> None:
         """Look at the key then, or earlier: of several times the earliest counts."""
@@ -90,10 +104,11 @@ class WorkQueue(Generic[K]):
         `failed` is told of each exception and says whether the key is to be tried again.
         """
         while True:
-            key = await self._ready.get()
+            _, _, key = await self._ready.get()
             if turn:
                 await turn.wait()
-            self._begin(key)
+            if not self._begin(key):
+                continue
             try:
                 await handle(key)
                 self._failures.pop(key, None)
@@ -127,15 +142,23 @@ class WorkQueue(Generic[K]):
         oldest = next(iter(self._waiting.values()), None)
         if oldest is None:
             return 0.0
-        return max(self._clock() - max(oldest, self._last_finished, turn_since), 0.0)
+        return max(self._clock() - max(oldest.since, self._last_finished, turn_since), 0.0)
 
-    def _begin(self, key: K) -> None:
-        now = self._clock()
-        waited = now - self._waiting.pop(key, now)
+    def _wait(self, key: K, waits: _Waits) -> None:
+        self._waiting[key] = waits
+        self._sequence += 1
+        self._ready.put_nowait((waits.low_priority, self._sequence, key))
+
+    def _begin(self, key: K) -> bool:
+        """Whether the key still waited: one that became urgent was put in line twice."""
+        waits, now = self._waiting.pop(key, None), self._clock()
+        if waits is None:
+            return False
         self._active[key] = now
         self._idle.clear()
         if self._observer:
-            self._observer.begun(waited)
+            self._observer.begun(now - waits.since)
+        return True
 
     def _finish(self, key: K) -> None:
         now = self._clock()
@@ -146,8 +169,7 @@ class WorkQueue(Generic[K]):
         if self._observer:
             self._observer.finished(worked)
         if key in self._again:
-            self._again.discard(key)
-            self.add(key)
+            self.add(key, low_priority=self._again.pop(key))
 
     def _delay(self, key: K) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1

@@ -6,6 +6,7 @@ the tests make themselves, so that each state holds still for as long as it is l
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.support.private_api_server import private_api_server
 from eagle_contract.api import names
 from eagle_operator.cluster import Cluster, TransientError
 from eagle_operator.domain.writes import Write
-from eagle_operator.mirror import KINDS, Key, Mirror
+from eagle_operator.mirror import KINDS, Key, Listing, Mirror
 from eagle_operator.reconcile import Admission, Reconciler
 from eagle_operator.settings import Settings, from_environment
 from eagle_operator.watches import SELECTORS
@@ -56,9 +57,9 @@ class Operator:
     async def see(self) -> None:
         """Take in the cluster as it is."""
         for kind in KINDS:
-            label = SELECTORS.get(kind)
-            objects, version = await self.cluster.list_all(kind, {label: None} if label else None)
-            self.mirror.replace(kind, objects, version)
+            label, listing = SELECTORS.get(kind), Listing(kind)
+            take = partial(self.mirror.listed, listing)
+            self.mirror.complete(listing, await self.cluster.list_all(kind, {label: None} if label else None, take))
 
     async def look(self) -> list[str]:
         """One look; the kinds of its writes."""

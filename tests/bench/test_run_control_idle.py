@@ -34,10 +34,12 @@ def test_an_idle_hour_costs_little_and_writes_nothing_but_the_lease(
         create_all(lab, many_schedules(organizations(lab, ORGANIZATIONS), SCHEDULES))
         with operator_process(config, tmp_path, EAGLE_RESYNC_SECONDS=str(HOUR_SECONDS)) as operator:
             operator.until_looked_at(2 * SCHEDULES, timeout=600)
+            operator.until_at_rest(timeout=300)
             quiet, _ = _spend(operator, through, QUIET_SECONDS)
         short = str(SHORT_RESYNC_SECONDS)
         with operator_process(config, tmp_path, EAGLE_RESYNC_SECONDS=short) as operator:
             operator.until_looked_at(SCHEDULES, timeout=600)
+            operator.until_at_rest(timeout=300)
             looks = operator.looks()
             busy, writes = _spend(operator, through, RESYNCS * SHORT_RESYNC_SECONDS)
             looks = operator.looks() - looks

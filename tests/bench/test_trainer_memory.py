@@ -1,5 +1,4 @@
-"""How much memory a training takes: before it learns, with ten million values from a real PostgreSQL in both layouts,
-and as a whole, with a rig that is measured ten times a second.
+"""How much memory a training takes before it learns: ten million values from a real PostgreSQL, in both layouts.
 
 Each reading is a process of its own, since a process never forgets its largest size.
 """
@@ -7,17 +6,11 @@ Each reading is a process of its own, since a process never forgets its largest 
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import yaml
 from tests.support.postgres import NotInstalledError, Postgres, postgres
 
 ASSETS, SENSORS, MINUTES = 10, 5, 200_000
@@ -25,33 +18,7 @@ VALUES = ASSETS * SENSORS * MINUTES
 VALUE_BYTES = 8 * VALUES
 MOST_BYTES = 2_000_000_000
 """What a whole run may take; what is measured here, the reading, is to leave more than half of it to the learning."""
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-TIMES_A_SECOND = 10
-MOST_RIG_BYTES = 1_000_000_000
 Report = Callable[[str], None]
-
-TRAINING = """
-import json, sys, time
-from datetime import UTC, datetime
-from pathlib import Path
-from eagle_contract.api import TrainingScheduleSpec, resolve
-from eagle_trainer import machine
-from eagle_trainer.pipeline import Task, train
-from eagle_trainer.progress import Stopwatch
-from eagle_trainer.sources.files import Files
-
-spec = TrainingScheduleSpec.model_validate(json.loads(sys.argv[2]))
-started = time.perf_counter()
-now = datetime(2000, 1, 2, 12, 45, tzinfo=UTC)
-task = Task(spec=spec, resolved=resolve(spec), now=now, threads=machine.cpu_limit())
-trained = train(Files(Path(sys.argv[1])), task, Stopwatch(()))
-print(json.dumps({
-    "seconds": time.perf_counter() - started,
-    "peak": machine.peak_memory(),
-    "rows": len(trained.prepared.series.time),
-    "thinned": next(issue.count for issue in trained.prepared.issues if issue.issue == "Thinned"),
-}))
-"""
 
 READING = """
 import json, resource, sys, time
@@ -113,7 +80,7 @@ def test_ten_million_values_are_read_checked_and_resampled_in_little_memory(
     server: Postgres, report: Report, layout: str, most: float
 ) -> None:
     found = read(server, layout)
-    copied = copied_seconds(server, layout.lower())
+    copied = server.copied_seconds(layout.lower())
     taken = (found.peak - found.base) / VALUE_BYTES
     report(
         f"{layout}: {found.values:,} values; peak {found.peak / 1e6:.0f} MB, of which {found.base / 1e6:.0f} MB with"
@@ -126,43 +93,10 @@ def test_ten_million_values_are_read_checked_and_resampled_in_little_memory(
     assert found.seconds < 2 * copied
 
 
-def test_a_rig_that_is_measured_ten_times_a_second_is_learned_in_less_than_a_gigabyte(
-    tmp_path: Path, report: Report
-) -> None:
-    rows = measured_often(EXAMPLES / "rig" / "telemetry.parquet", tmp_path / "telemetry.parquet")
-    spec = yaml.safe_load((EXAMPLES / "rig" / "schedule.yaml").read_text())["spec"]
-    command = [sys.executable, "-c", TRAINING, str(tmp_path), json.dumps(spec)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    report(f"rig: {rows:,} rows, {found['seconds']:.0f} s, peak {found['peak'] / 1e6:.0f} MB")
-    assert found["rows"] + found["thinned"] == rows
-    assert found["peak"] < MOST_RIG_BYTES
-
-
-def measured_often(source: Path, target: Path) -> int:
-    """The rig's rows, each ten times in its second; returns how many they are then."""
-    table = pq.read_table(source)
-    often = table.take(np.repeat(np.arange(len(table)), TIMES_A_SECOND))
-    began = often.column("ts").to_numpy().astype("datetime64[ms]")
-    within = np.tile(np.arange(TIMES_A_SECOND) * (1000 // TIMES_A_SECOND), len(table)).astype("timedelta64[ms]")
-    pq.write_table(often.set_column(often.column_names.index("ts"), "ts", pa.array(began + within)), target)
-    return len(often)
-
-
 def read(server: Postgres, layout: str) -> Reading:
     command = [sys.executable, "-W", "error", "-c", READING, server.url(), json.dumps(schedule(layout))]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Reading(**json.loads(done.stdout))
-
-
-def copied_seconds(server: Postgres, table: str) -> float:
-    """What it takes PostgreSQL's own client to fetch the same rows and to do nothing with them."""
-    psql = next(Path("/usr/lib/postgresql").glob("*/bin/psql"), Path("psql"))
-    started = time.perf_counter()
-    command = [str(psql), server.url(), "-qc", f"\\copy (SELECT * FROM {table}) TO /dev/null"]
-    subprocess.run(command, check=True)
-    return time.perf_counter() - started
 
 
 def schedule(layout: str) -> dict[str, Any]:

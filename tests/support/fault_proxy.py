@@ -158,12 +158,19 @@ class FaultProxy:
         for connection in list(self._connections):
             connection.abort()
 
+    def watches(self) -> int:
+        """How many watches there are now."""
+        return len(self._watches())
+
     async def freeze(self) -> int:
         """No watch there is now will ever say anything again, while its connection stays open; how many they are."""
-        streams = [connection for connection in self._connections if connection.streams]
+        streams = self._watches()
         for connection in streams:
             connection.frozen = True
         return len(streams)
+
+    def _watches(self) -> "list[_Connection]":
+        return [connection for connection in list(self._connections) if connection.streams]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(self, reader, writer)

@@ -40,6 +40,7 @@ for line in sys.stdin:
 """
 _PAGE_BYTES = 4096
 _TICKS_PER_SECOND = 100
+_RESTING_SECONDS, _RESTING_SHARE = 2.0, 0.02
 
 
 class _Forked(Program):
@@ -134,6 +135,16 @@ class OperatorProcess:
     def until_looked_at(self, schedules: int, timeout: float = 60) -> None:
         """Waits until it has looked at so many schedules since it started, and none waits to be looked at."""
         self.until(lambda: self._is_done(schedules), "the operator's looks", timeout=timeout)
+
+    def until_at_rest(self, timeout: float = 60) -> None:
+        """Waits until it takes less than a fiftieth of a processor: after its first looks kopf tells of everything."""
+        before = [0.0]
+
+        def rests() -> bool:
+            last, before[0] = before[0], self.cpu_seconds()
+            return before[0] - last < _RESTING_SHARE * _RESTING_SECONDS
+
+        self.until(rests, "the operator to be at rest", timeout=timeout, interval=_RESTING_SECONDS)
 
     def until_working(self, timeout: float = 60) -> None:
         """Waits until it holds the Lease and has seen everything."""

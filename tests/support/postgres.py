@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -64,6 +67,19 @@ class Postgres:
         """Load rows of text with COPY … FROM STDIN."""
         with psycopg.connect(self.url()) as connection, connection.cursor().copy(statement.encode()) as copy:
             copy.write(rows)
+
+    def load(self, table: str, rows: pa.Table) -> None:
+        """Make a table of these rows."""
+        with dbapi.connect(self.url()) as connection, connection.cursor() as cursor:
+            cursor.adbc_ingest(table, rows, mode="create")
+            connection.commit()
+
+    def copied_seconds(self, table: str) -> float:
+        """What it takes PostgreSQL's own client to fetch all rows and to do nothing with them."""
+        command = [str(_programs() / "psql"), self.url(), "-qc", f"\\copy (SELECT * FROM {table}) TO /dev/null"]
+        started = time.perf_counter()
+        subprocess.run(command, check=True)
+        return time.perf_counter() - started
 
     def start(self) -> None:
         """Start the server and wait until it answers."""

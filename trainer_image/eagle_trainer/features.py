@@ -14,9 +14,10 @@ import onnx
 import onnxruntime as ort
 
 from eagle_trainer.context_rows import ContextRows
-from eagle_trainer.graph import feature_graph
+from eagle_trainer.graph import feature_graph, tree_graph
 from eagle_trainer.plan import FeaturePlan
 from eagle_trainer.series import Flags, Floats, Integers, Samples, Series
+from eagle_trainer.trees import TreeTable
 
 _BLOCK_BYTES, _PIECE_BYTES = 24_000_000, 1_000_000
 """Of a block's windows and of what is computed from them. A piece is what one run of the graph gets: what lies between
@@ -83,7 +84,8 @@ class FeatureBlocks:
         self.plan = plan
         self._windows = windows
         self._session = session(feature_graph(plan))
-        self._workers = ThreadPoolExecutor(threads, "features") if threads > 1 else None
+        self._threads = threads
+        self._map = ThreadPoolExecutor(threads, "features").map if threads > 1 else map
         row_bytes = 8 * plan.window_length * len(plan.sensors) * (1 + len(plan.windows))
         self.block_rows = int(np.clip(_BLOCK_BYTES // row_bytes, 1, 8192))
         self._piece_rows = int(np.clip(_PIECE_BYTES // row_bytes, 1, self.block_rows))
@@ -127,10 +129,22 @@ class FeatureBlocks:
             matrix[place] = block
         return matrix
 
+    def scored(self, rows: Integers, trees: TreeTable) -> Floats:
+        """The trees' sums [N] for sorted rows, block by block, on all threads."""
+        graph = session(tree_graph(trees, len(self.plan.names)))
+
+        def run(features: Floats) -> Floats:
+            return np.asarray(graph.run(None, {"features": features})[0])
+
+        sums = np.empty((len(rows), 1))
+        for place, block in self.chosen(rows):
+            parts = np.array_split(block, self._threads)
+            sums[place] = np.concatenate(list(self._map(run, parts)))
+        return sums[:, 0]
+
     def _computed(self, rows: Integers | slice) -> Floats:
         """The rows' features, piece by piece, on all threads."""
-        pieces = self._windows.pieces(rows, self._piece_rows)
-        return np.concatenate(list((self._workers.map if self._workers else map)(self._run, pieces)))
+        return np.concatenate(list(self._map(self._run, self._windows.pieces(rows, self._piece_rows))))
 
     def _run(self, feed: dict[str, Floats]) -> Floats:
         return np.asarray(self._session.run(None, feed)[0])

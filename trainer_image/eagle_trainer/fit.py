@@ -16,6 +16,7 @@ from eagle_trainer.features import FeatureBlocks, RowSequence
 from eagle_trainer.parameters import Parameters, Value
 from eagle_trainer.series import Flags, Floats, Integers
 from eagle_trainer.team.alone import ALONE, Team
+from eagle_trainer.trees import tree_table
 
 SEEDS = 3
 _ROUNDS_WITHOUT_FOLDS = 100
@@ -213,28 +214,19 @@ def margins(
     offset: float = 0.0,
     rounds: int | None = None,
 ) -> Floats:
-    """slope * (mean of the boosters' margins) + offset for the given rows, block by block.
+    """slope * (mean of the boosters' margins) + offset for the given rows, as the published graph's trees give them.
 
-    `rounds`: only so many trees of each booster count.
+    ONNX Runtime takes a quarter of LightGBM's time for them. `rounds`: only so many trees of each booster count. Raises
+    ConversionFailed for trees that cannot be published.
     """
-    result = np.empty(len(rows))
-    for place, block in blocks.chosen(rows):
-        result[place] = margins_of(boosters, block, slope=slope, offset=offset, rounds=rounds)
-    return result
+    return blocks.scored(rows, tree_table(boosters, slope=slope, offset=offset, rounds=rounds))
 
 
-def margins_of(
-    boosters: Sequence[lgb.Booster],
-    features: Floats,
-    *,
-    slope: float = 1.0,
-    offset: float = 0.0,
-    rounds: int | None = None,
-) -> Floats:
-    """The same for a matrix of features [N,F]."""
+def margins_of(boosters: Sequence[lgb.Booster], features: Floats, *, slope: float = 1.0, offset: float = 0.0) -> Floats:
+    """The same for a matrix of features [N,F], as LightGBM itself gives them."""
     total = np.zeros(len(features))
     for booster in boosters:
-        total += np.asarray(booster.predict(features, raw_score=True, num_iteration=rounds))
+        total += np.asarray(booster.predict(features, raw_score=True))
     return np.asarray(total * (slope / len(boosters)) + offset)
 
 

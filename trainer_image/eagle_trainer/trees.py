@@ -78,15 +78,15 @@ class TreeTable:
             self.attach(node, on_true=on_true, index=self.add_leaf(weight), leaf=True)
 
 
-def tree_table(boosters: Sequence[lgb.Booster], *, slope: float, offset: float) -> TreeTable:
+def tree_table(boosters: Sequence[lgb.Booster], *, slope: float, offset: float, rounds: int | None = None) -> TreeTable:
     """The table whose sum is slope * (mean of the boosters' margins) + offset.
 
-    Raises ConversionFailed for trees that TreeEnsemble cannot express exactly.
+    `rounds`: only so many trees of each booster. Raises ConversionFailed for trees that TreeEnsemble cannot express exactly.
     """
     table = TreeTable()
     scale = slope / len(boosters)
     for booster in boosters:
-        for tree in booster.dump_model()["tree_info"]:
+        for tree in booster.dump_model(num_iteration=rounds)["tree_info"]:
             first = not table.roots
             _add_tree(table, tree["tree_structure"], scale=scale, bias=offset if first else 0.0)
     if not table.roots:

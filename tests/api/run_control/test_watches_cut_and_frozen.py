@@ -60,6 +60,7 @@ def test_what_came_and_what_went_meanwhile_is_known_within_75_seconds(
     lab.schedule(stays)
     operator.until_looked_at(2)
     wait_for(lambda: knows_all(lab, operator), "the operator to know all schedules")
+    wait_for(lambda: through.watches() >= KINDS_WATCHED, "all watches")
 
     if breaking == "freeze":
         assert lab.loop.call(through.freeze()) >= KINDS_WATCHED

@@ -1,8 +1,11 @@
 """Objects as the API server sends them, as small as the operator reads them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tests.unit.operator import builders as b
+
+from eagle_operator.mirror import Key, Listing, Mirror
 
 Raw = dict[str, Any]
 TIME = "2026-11-22T02:00:00Z"
@@ -24,6 +27,15 @@ def of(
     if owner:
         metadata["ownerReferences"] = [{"kind": owner[0], "uid": owner[1], "controller": True, "name": "x"}]
     return {"metadata": metadata}
+
+
+def list_into(mirror: Mirror, kind: str, objects: Iterable[Raw], version: str) -> set[Key]:
+    """Have the mirror see a complete list; the schedules that are to be looked at again."""
+    listing = Listing(kind)
+    for made in objects:
+        mirror.listed(listing, made)
+    mirror.complete(listing, version)
+    return listing.changed
 
 
 def labels(schedule: str = b.NAME, **more: str) -> dict[str, str]:

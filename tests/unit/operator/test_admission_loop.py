@@ -7,52 +7,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from tests.unit.operator import builders as b
 from tests.unit.operator import raw
+from tests.unit.operator.answers import SETTINGS, Answers, a_job
 
-from eagle_operator.cluster import Cluster, TransientError
 from eagle_operator.domain.admission import Limits
-from eagle_operator.domain.world import Job, Meta, Waiting
+from eagle_operator.domain.world import Job, Waiting
 from eagle_operator.mirror import Key, Mirror
 from eagle_operator.reconcile import Admission
-from eagle_operator.settings import from_environment
 from eagle_operator.workqueue import WorkQueue
 
 ORGANIZATIONS = ("org-a", "org-b", "org-c")
-SETTINGS = from_environment({"EAGLE_TRAINER_IMAGE": "t", "EAGLE_SERVING_IMAGE": "s", "MAX_CONCURRENT_RUNS": "2"})
-
-
-class Answers(Cluster):
-    """An API server that takes an unsuspend, and whose answers may get lost."""
-
-    def __init__(self, mirror: Mirror) -> None:
-        self.mirror = mirror
-        self.let_go: list[str] = []
-        self.takes_it = True
-        self.answers = True
-        self.tells_how_it_is = True
-        self.stored: dict[str, raw.Raw] = {}
-
-    async def unsuspend(self, job: Job) -> None:
-        self.let_go.append(job.meta.namespace)
-        if self.takes_it:
-            self.stored[job.meta.namespace] = a_job(job.meta.namespace, 2, suspend=False)
-        if not self.answers:
-            raise TransientError("time-out")
-
-    async def refresh(self, kind: str, meta: Meta) -> None:
-        if not self.tells_how_it_is:
-            raise TransientError("time-out")
-        self.mirror.refresh(kind, self.stored.get(meta.namespace, a_job(meta.namespace)))
-
-
-def a_job(namespace: str, version: int = 1, **more: Any) -> raw.Raw:
-    made = raw.job(b.slot_name(), version, slot=raw.TIME, uid=f"uid-{namespace}", **more)
-    made["metadata"]["namespace"] = namespace
-    return made
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_the_mirror_tells_what_answers_and_lists_showed() -> None:
     mirror.remember(JOB, raw.job("press-1", 20))
     watched.passes()
     assert watched.freshness.to_list() == [JOB]
-    mirror.replace(JOB, [raw.job("press-1", 20)], "21")
+    raw.list_into(mirror, JOB, [raw.job("press-1", 20)], "21")
     assert watched.is_stale
-    mirror.replace(JOB, [], "22")
+    raw.list_into(mirror, JOB, [], "22")
     assert not watched.freshness.stale()

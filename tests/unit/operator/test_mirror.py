@@ -113,24 +113,24 @@ def test_an_answer_about_what_is_known_is_taken_in(mirror: Mirror) -> None:
 def test_a_list_ends_what_ended_unseen(mirror: Mirror) -> None:
     mirror.remember("Job", raw.job("ghost", 3))
     mirror.remember("Job", raw.job(SLOT_JOB, 4))
-    assert mirror.replace("Job", [raw.job(SLOT_JOB, 4)], "10") == {KEY}
+    assert raw.list_into(mirror, "Job", [raw.job(SLOT_JOB, 4)], "10") == {KEY}
     assert job_names(world(mirror).jobs) == [SLOT_JOB]
 
 
 def test_a_list_does_not_end_what_was_made_after_it(mirror: Mirror) -> None:
     mirror.remember("Job", raw.job(SLOT_JOB, 11))
-    assert mirror.replace("Job", [], "10") == set()
+    assert raw.list_into(mirror, "Job", [], "10") == set()
     assert job_names(world(mirror).jobs) == [SLOT_JOB]
 
 
 def test_a_list_brings_what_was_never_told(mirror: Mirror) -> None:
-    assert mirror.replace("Job", [raw.job(SLOT_JOB, 4)], "10") == {KEY}
+    assert raw.list_into(mirror, "Job", [raw.job(SLOT_JOB, 4)], "10") == {KEY}
 
 
 def test_a_list_from_before_an_end_does_not_bring_the_object_back(mirror: Mirror) -> None:
     mirror.remember("Job", raw.job(SLOT_JOB, 4))
     mirror.forget("Job", raw.job(SLOT_JOB, 11))
-    assert mirror.replace("Job", [raw.job(SLOT_JOB, 4)], "10") == set()
+    assert raw.list_into(mirror, "Job", [raw.job(SLOT_JOB, 4)], "10") == set()
     assert mirror.count("Job") == 0
 
 
@@ -143,7 +143,7 @@ def test_an_object_that_left_the_watch_and_came_back_is_seen_again(mirror: Mirro
 
 def test_a_list_that_says_nothing_new_changes_no_schedule(mirror: Mirror) -> None:
     mirror.remember("Job", raw.job(SLOT_JOB, 4))
-    assert mirror.replace("Job", [raw.job(SLOT_JOB, 4)], "10") == set()
+    assert raw.list_into(mirror, "Job", [raw.job(SLOT_JOB, 4)], "10") == set()
 
 
 def test_an_object_that_changes_its_schedule_leaves_the_other(mirror: Mirror) -> None:
@@ -414,7 +414,7 @@ def test_a_run_without_any_pod_yet_keeps_its_place(mirror: Mirror) -> None:
 
 def test_a_job_that_was_forgotten_or_replaced_neither_waits_nor_runs(mirror: Mirror) -> None:
     slot_run(mirror)
-    mirror.replace("Job", [], "10")
+    raw.list_into(mirror, "Job", [], "10")
     assert queue(mirror) == ([], 0, {})
     slot_run(mirror)
     mirror.forget("Job", raw.job(SLOT_JOB, 11))

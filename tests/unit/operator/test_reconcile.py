@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.unit.operator import builders as b
-from tests.unit.operator.test_admission_loop import SETTINGS, Answers
+from tests.unit.operator.answers import SETTINGS, Answers
 
 from eagle_operator.cluster import ConflictError
 from eagle_operator.mirror import Key, Mirror

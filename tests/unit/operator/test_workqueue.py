@@ -50,6 +50,67 @@ async def test_a_key_that_waits_is_not_added_twice() -> None:
     assert seen == ["a", "b"]
 
 
+async def test_keys_of_low_priority_come_after_all_others_however_long_they_wait() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+        if key == "c":
+            queue.add("d")
+
+    for key in ("a", "b", "e"):
+        queue.add(key, low_priority=True)
+    queue.add("c")
+    queue.add("b")
+    queue.add("c", low_priority=True)
+    async with working(queue, handle):
+        await until(lambda: len(seen) == 5)
+    assert seen == ["c", "b", "d", "a", "e"]
+    assert len(queue) == 0
+
+
+async def test_what_is_added_while_it_is_worked_on_keeps_the_higher_of_its_priorities() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+        if seen == ["a"]:
+            queue.add("b", low_priority=True)
+            queue.add("a")
+            queue.add("a", low_priority=True)
+
+    queue.add("a", low_priority=True)
+    async with working(queue, handle):
+        await until(lambda: len(seen) == 3)
+    assert seen == ["a", "a", "b"]
+
+
+async def test_a_key_that_became_urgent_while_nobody_might_begin_is_worked_on_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    turn = asyncio.Event()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+        await asyncio.sleep(0)
+
+    workers = [asyncio.create_task(queue.work(handle, again, turn)) for _ in range(2)]
+    queue.add("a", low_priority=True)
+    await asyncio.sleep(0)
+    queue.add("a")
+    queue.add("b", low_priority=True)
+    await asyncio.sleep(0)
+    turn.set()
+    await until(lambda: len(seen) >= 2 and len(queue) == 0)
+    await queue.idle()
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+    assert sorted(seen) == ["a", "b"]
+
+
 async def test_no_two_workers_are_on_one_key_and_none_of_its_events_is_lost() -> None:
     queue: WorkQueue[str] = WorkQueue()
     at_work: Counter[str] = Counter()

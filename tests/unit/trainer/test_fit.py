@@ -7,6 +7,7 @@ from tests.unit.trainer.models import fitted
 
 from eagle_trainer import fit
 from eagle_trainer.errors import InvalidConfiguration
+from eagle_trainer.features import FeatureBlocks
 from eagle_trainer.parameters import checked_parameters
 from eagle_trainer.series import Flags, Floats
 
@@ -35,6 +36,19 @@ def test_the_seeds_of_one_model_differ_from_each_other() -> None:
     texts = [booster.model_to_string() for booster in fitted().boosters]
     assert len(texts) == fit.SEEDS
     assert len(set(texts)) == fit.SEEDS
+
+
+@pytest.mark.parametrize("rounds", [None, 5], ids=["all trees", "so many"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kept_bytes", [0, 10**9], ids=["computed", "kept"])
+def test_margins_are_lightgbms_own(threads: int, kept_bytes: int, rounds: int | None) -> None:
+    model = fitted(threads=threads)
+    blocks = FeatureBlocks(model.plan, model.windows, threads=threads, kept_bytes=kept_bytes)
+    rows = np.arange(3, blocks.rows, 2)
+    features = model.blocks.matrix(rows)
+    own = [booster.predict(features, raw_score=True, num_iteration=rounds) for booster in model.boosters]
+    given = fit.margins(model.boosters, blocks, rows, slope=0.5, offset=0.1, rounds=rounds)
+    np.testing.assert_allclose(given, 0.5 * np.mean(own, axis=0) + 0.1, atol=1e-13, rtol=0)
 
 
 def test_a_sequence_of_blocks_gives_the_trees_of_a_matrix() -> None:

@@ -21,26 +21,23 @@ MOST_BYTES = 2_000_000_000
 Report = Callable[[str], None]
 
 READING = """
-import json, resource, sys, time
+import json, sys, time
 from datetime import UTC, datetime
 import eagle_trainer.pipeline
 from eagle_contract.api import TrainingScheduleSpec, resolve
-from eagle_trainer import check
+from eagle_trainer import check, machine
 from eagle_trainer.extract import extract
 from eagle_trainer.resample import resample
 from eagle_trainer.sources.database import Database
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
 url, wire = sys.argv[1], json.loads(sys.argv[2])
 spec = TrainingScheduleSpec.model_validate(wire)
-base, started = peak(), time.perf_counter()
+base, started = machine.peak_memory(), time.perf_counter()
 data = extract(Database(url), spec, resolve(spec), now=datetime(2026, 11, 1, tzinfo=UTC))
 seconds = time.perf_counter() - started
 series = resample(data.telemetry, period_seconds=60, longest_gap=60)
 issues = check.findings(data.telemetry, series, strangers=data.strangers, window_length=60)
-print(json.dumps({"base": base, "peak": peak(), "seconds": seconds, "values": int(series.values.size)}))
+print(json.dumps({"base": base, "peak": machine.peak_memory(), "seconds": seconds, "values": int(series.values.size)}))
 """
 
 

@@ -216,4 +216,5 @@ def _drawn(positions: Integers, share: float, random: np.random.Generator) -> In
     edges = np.linspace(0, len(positions), wanted + 1)
     low = edges[:-1]
     place = np.floor(low + random.random(wanted) * (edges[1:] - low)).astype(np.int64)
-    return np.asarray(positions[np.unique(np.minimum(place, len(positions) - 1))], np.int64)
+    place = np.minimum(place, len(positions) - 1)
+    return np.asarray(positions[place[np.diff(place, prepend=-1) > 0]], np.int64)

@@ -4,7 +4,8 @@ A matrix of all features is kept only where it is small; else a block is compute
 computing is cheap and memory is what a training pod lacks.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -88,7 +89,7 @@ class FeatureBlocks:
         self._map = ThreadPoolExecutor(threads, "features").map if threads > 1 else map
         row_bytes = 8 * plan.window_length * len(plan.sensors) * (1 + len(plan.windows))
         self.block_rows = int(np.clip(_BLOCK_BYTES // row_bytes, 1, 8192))
-        self._piece_rows = int(np.clip(_PIECE_BYTES // row_bytes, 1, self.block_rows))
+        self.piece_rows = int(np.clip(_PIECE_BYTES // row_bytes, 1, self.block_rows))
         size = len(windows), len(plan.names)
         # One piece of memory: many small ones between the graph's own would keep the heap from shrinking.
         self._kept: Floats | None = np.empty(size) if size[0] * size[1] * 8 <= kept_bytes else None
@@ -132,22 +133,36 @@ class FeatureBlocks:
     def scored(self, rows: Integers, trees: TreeTable) -> Floats:
         """The trees' sums [N] for sorted rows, block by block, on all threads."""
         graph = session(tree_graph(trees, len(self.plan.names)))
-
-        def run(features: Floats) -> Floats:
-            return np.asarray(graph.run(None, {"features": features})[0])
-
-        sums = np.empty((len(rows), 1))
+        sums = np.empty(len(rows))
         for place, block in self.chosen(rows):
-            parts = np.array_split(block, self._threads)
-            sums[place] = np.concatenate(list(self._map(run, parts)))
-        return sums[:, 0]
+            own = sums[place]
+
+            def score(part: slice, block: Floats = block, own: Floats = own) -> None:
+                own[part] = graph.run(None, {"features": block[part]})[0][:, 0]
+
+            self._share(score, len(block))
+        return sums
 
     def _computed(self, rows: Integers | slice) -> Floats:
         """The rows' features, piece by piece, on all threads."""
-        return np.concatenate(list(self._map(self._run, self._windows.pieces(rows, self._piece_rows))))
+        chosen = np.arange(*rows.indices(len(self._windows))) if isinstance(rows, slice) else rows
+        features = np.empty((len(chosen), len(self.plan.names)))
 
-    def _run(self, feed: dict[str, Floats]) -> Floats:
-        return np.asarray(self._session.run(None, feed)[0])
+        def compute(part: slice) -> None:
+            own, first = features[part], 0
+            for feed in self._windows.pieces(chosen[part], self.piece_rows):
+                piece = self._session.run(None, feed)[0]
+                own[first : first + len(piece)] = piece
+                first += len(piece)
+
+        self._share(compute, len(chosen))
+        return features
+
+    def _share(self, work: Callable[[slice], None], count: int) -> None:
+        """Have each thread do its part of so many rows."""
+        edges = np.linspace(0, count, self._threads + 1).astype(np.int64).tolist()
+        parts = [slice(first, end) for first, end in pairwise(edges) if end > first]
+        deque(self._map(work, parts), maxlen=0)
 
 
 class RowSequence(lgb.Sequence):

@@ -1,7 +1,9 @@
 """What the container may use: CPUs and memory, from cgroup v2 or v1, and how much memory was used at most."""
 
 import os
+import re
 import resource
+import sys
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
@@ -24,9 +26,16 @@ def memory_limit(root: Path = _ROOT) -> int | None:
     return None
 
 
-def peak_memory() -> int:
-    """The most memory this process ever held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak_memory(status: Path = Path("/proc/self/status")) -> int:
+    """The most memory this process ever held, in bytes.
+
+    `ru_maxrss` may be what the process held from which this one was forked, so it is taken where there is nothing else;
+    on a Mac it is in bytes.
+    """
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", _read(status) or "", re.MULTILINE)
+    if found:
+        return int(found.group(1)) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _quota(root: Path) -> float | None:

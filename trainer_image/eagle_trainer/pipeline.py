@@ -38,7 +38,7 @@ from eagle_trainer.trees import TreeTable, tree_table
 GOLDEN_ROWS = 64
 _MOST_GOLDEN_VALUES = 2_000_000
 """In all golden windows together: where each is very large there are fewer of them."""
-MOST_PROVED_ROWS = 200_000
+MOST_PROVED_ROWS = 100_000
 """Rows on which graph and LightGBM are compared, spread evenly, beside all odd inputs."""
 
 

@@ -92,7 +92,8 @@ def _rows(
 ) -> float:
     worst = 0.0
     for place, features in blocks.chosen(rows):
-        probability = _run(candidate, graph, windows.take(rows[place]))
+        pieces = windows.pieces(rows[place], blocks.piece_rows)
+        probability = np.concatenate([_run(candidate, graph, feed) for feed in pieces])
         worst = max(worst, _difference(probability, _expected(candidate, features)))
     return worst
 

@@ -81,7 +81,8 @@ class TreeTable:
 def tree_table(boosters: Sequence[lgb.Booster], *, slope: float, offset: float, rounds: int | None = None) -> TreeTable:
     """The table whose sum is slope * (mean of the boosters' margins) + offset.
 
-    `rounds`: only so many trees of each booster. Raises ConversionFailed for trees that TreeEnsemble cannot express exactly.
+    `rounds`: only so many trees of each booster. Raises ConversionFailed for trees that TreeEnsemble cannot express
+    exactly.
     """
     table = TreeTable()
     scale = slope / len(boosters)

@@ -157,7 +157,7 @@ async def test_a_change_of_a_namespace_concerns_every_schedule(server: Lists, qu
 async def test_though_nothing_changes_every_schedule_is_looked_at_within_twelve_lists(
     server: Lists, queue: WorkQueue[Key]
 ) -> None:
-    async with listing(server, queue, every=0.001):
+    async with listing(server, queue, every=0.02):
         await looked_at(queue)
         began = len(server.listed)
         while len(server.listed) < began + 13 * len(KINDS):

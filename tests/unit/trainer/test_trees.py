@@ -134,7 +134,7 @@ def test_splits_that_cannot_be_exported_exactly_are_refused(
 ) -> None:
     dumped = model.boosters[0].dump_model()
     dumped["tree_info"][0]["tree_structure"][field] = value
-    monkeypatch.setattr(model.boosters[0], "dump_model", lambda: dumped)
+    monkeypatch.setattr(model.boosters[0], "dump_model", lambda **_: dumped)
     with pytest.raises(ConversionFailed, match="cannot be exported exactly"):
         tree_table(model.boosters, slope=1.0, offset=0.0)
 

@@ -58,7 +58,7 @@ async def operate(settings: Settings, identity: str) -> None:
 async def _watch(process: Process, identity: str, told: asyncio.Event, ends: asyncio.Event) -> None:
     """Let kopf watch until the end. It gives up on errors that it does not expect; then it begins anew.
 
-    Not before everything was listed: kopf takes ten times as long to tell of it, and what is known costs little then.
+    Not before everything was listed: kopf takes twice as long to tell of it, and what is known costs little then.
     """
     await first_of(process.knows_all(), ends.wait())
     pauses = chain(_PAUSES_SECONDS, repeat(_PAUSES_SECONDS[-1]))

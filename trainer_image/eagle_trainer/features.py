@@ -7,6 +7,7 @@ computing is cheap and memory is what a training pod lacks.
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import lightgbm as lgb
@@ -135,12 +136,7 @@ class FeatureBlocks:
         graph = session(tree_graph(trees, len(self.plan.names)))
         sums = np.empty(len(rows))
         for place, block in self.chosen(rows):
-            own = sums[place]
-
-            def score(part: slice, block: Floats = block, own: Floats = own) -> None:
-                own[part] = graph.run(None, {"features": block[part]})[0][:, 0]
-
-            self._share(score, len(block))
+            self._share(partial(_score, graph, block, sums[place]), len(block))
         return sums
 
     def _computed(self, rows: Integers | slice) -> Floats:
@@ -163,6 +159,10 @@ class FeatureBlocks:
         edges = np.linspace(0, count, self._threads + 1).astype(np.int64).tolist()
         parts = [slice(first, end) for first, end in pairwise(edges) if end > first]
         deque(self._map(work, parts), maxlen=0)
+
+
+def _score(graph: ort.InferenceSession, features: Floats, sums: Floats, part: slice) -> None:
+    sums[part] = graph.run(None, {"features": features[part]})[0][:, 0]
 
 
 class RowSequence(lgb.Sequence):

@@ -13,6 +13,7 @@ from threading import Event, Thread
 import lightgbm as lgb
 import numpy as np
 import pytest
+from tests.support.ports import free_port
 from tests.unit.trainer.arrays import feature_rows, plan, series
 
 from eagle_trainer import fit
@@ -23,7 +24,7 @@ from eagle_trainer.series import Floats
 from eagle_trainer.team.alone import ALONE, Team
 from eagle_trainer.team.helper import help_out
 from eagle_trainer.team.leader import Leader
-from eagle_trainer.team.network import Network
+from eagle_trainer.team.network import Network, is_of_network
 from eagle_trainer.team.wire import Connection, ConnectionLost, Inbox
 
 ROWS = 1600
@@ -54,7 +55,8 @@ for booster in grown.values():
 LEADER = """
 import sys
 import numpy as np
-from tests.unit.trainer.test_team import data_of_noise, free_port
+from tests.support.ports import free_port
+from tests.unit.trainer.test_team import data_of_noise
 from eagle_trainer.errors import TrainingEnded
 from eagle_trainer.team.leader import Leader
 
@@ -72,13 +74,6 @@ except TrainingEnded as ended:
     import os
     os._exit(int(ended.exit_code))
 """
-
-
-def free_port() -> int:
-    """A port of this machine that nobody uses."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def data_of_noise() -> tuple[lgb.Dataset, dict[str, int | float | bool | str]]:
@@ -311,6 +306,19 @@ def test_a_helper_whose_learning_broke_waits_to_hear_whether_worker_0_is_gone(
         finally:
             over.set()
             leader.join()
+
+
+@pytest.mark.parametrize(
+    ("words", "network"),
+    [
+        ("Binding port 4711 failed", True),
+        ("Socket recv error, Connection reset by peer (code: 104)", True),
+        ("Connecting to rank 1 failed", True),
+        ("Parameter num_leaves should be greater than 1", False),
+    ],
+)
+def test_what_lightgbm_says_of_the_network_is_not_taken_for_the_parameters_fault(words: str, network: bool) -> None:
+    assert is_of_network(lgb.basic.LightGBMError(words)) is network
 
 
 def test_who_does_not_come_is_named() -> None:

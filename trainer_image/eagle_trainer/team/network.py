@@ -83,7 +83,9 @@ def _quieten() -> None:
     lgb.Dataset(np.eye(2), label=[0.0, 1.0], params={"verbosity": -1}).construct()
 
 
+_OF_THE_NETWORK = "Socket", "onnecting to rank", "Binding port"
+
+
 def is_of_network(error: Exception) -> bool:
     """Whether LightGBM complains of a connection, not of what it was asked to do."""
-    words = str(error)
-    return isinstance(error, lgb.basic.LightGBMError) and ("Socket" in words or "onnecting to rank" in words)
+    return isinstance(error, lgb.basic.LightGBMError) and any(words in str(error) for words in _OF_THE_NETWORK)

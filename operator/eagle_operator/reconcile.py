@@ -23,7 +23,7 @@ from eagle_operator.cluster import (
 from eagle_operator.domain.admission import Candidate, Running, decide
 from eagle_operator.domain.plan import forbidden, plan, refused, slot_lost
 from eagle_operator.domain.world import Job, Waiting, World
-from eagle_operator.domain.writes import Plan, ReadLog, Write, slot_of
+from eagle_operator.domain.writes import Plan, ReadLog, Report, Write, slot_of
 from eagle_operator.mirror import KINDS, Key, Listing, Mirror
 from eagle_operator.settings import Settings
 from eagle_operator.workqueue import WorkQueue
@@ -37,6 +37,8 @@ _PLACE_TOLD_AFTER_SECONDS = 15.0, 60.0
 _CALM_DOWN_SECONDS = 10.0
 _AFTER_CONFLICT_SECONDS = 5.0
 """The longest pause after a conflict, which says nothing of how the next try goes, however many there were."""
+_AFTER_TROUBLE_SECONDS = 30.0
+"""The longest pause while the API server answers now and then: work that is due is not to wait for minutes for it."""
 _REST_SECONDS = 0.02
 """Between two passes of admission: when much happens at once, one pass takes it all in."""
 _LONGEST_PUT_OFF_SECONDS = 60.0
@@ -101,8 +103,9 @@ class Reconciler:
         if isinstance(error, TransientError):
             metrics.RECONCILES.labels("transient").inc()
             log.info("schedule %s: %s; trying again", name, error)
-            if isinstance(error, ConflictError):
-                self._queue.add_after(key, _AFTER_CONFLICT_SECONDS)
+            if not isinstance(error, ForbiddenError):
+                conflict = isinstance(error, ConflictError)
+                self._queue.add_after(key, _AFTER_CONFLICT_SECONDS if conflict else _AFTER_TROUBLE_SECONDS)
         else:
             metrics.RECONCILES.labels("bug").inc()
             log.error("schedule %s: unexpected; trying again", name, exc_info=error)
@@ -113,6 +116,9 @@ class Reconciler:
         for write in due.writes:
             try:
                 await self._write(write)
+                if not isinstance(write, Report | ReadLog):
+                    # It comes further with each look, however many of them fail.
+                    self._queue.forget(world.schedule.meta.key)
             except ForbiddenError as error:
                 # Whoever may not even report has the log.
                 with contextlib.suppress(TransientError):
@@ -390,14 +396,9 @@ class Resync:
 
     async def _catch_up(self) -> None:
         self._something_wanted.clear()
-        wanted, self._wanted = self._wanted, set()
-        try:
-            for kind in KINDS:
-                if kind in wanted:
-                    await self._list(kind)
-        except Exception:
-            self._wanted |= wanted
-            raise
+        for kind in KINDS:
+            if kind in self._wanted:
+                await self._list(kind)
         self.last_complete = _utc_now()
         under_way = self._mirror.under_way()
         for key in self._to_be_looked_at():
@@ -407,11 +408,16 @@ class Resync:
 
     async def _list(self, kind: str) -> None:
         label, listing = self._selectors.get(kind), Listing(kind)
+        # Whatever wants it from here on may have seen more than this list does.
+        self._wanted.discard(kind)
         try:
             with self.lists:
                 take = partial(self._mirror.listed, listing)
                 version = await self._cluster.list_all(kind, {label: None} if label else None, take)
             self._mirror.complete(listing, version)
+        except BaseException:
+            self._wanted.add(kind)
+            raise
         finally:
             self._changed |= listing.changed
 

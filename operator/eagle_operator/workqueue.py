@@ -93,6 +93,10 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._timetable, (due, self._sequence, key))
         self._arm(loop)
 
+    def forget(self, key: K) -> None:
+        """What failed so far counts no more: the next pause is a short one again."""
+        self._failures.pop(key, None)
+
     async def work(
         self,
         handle: Callable[[K], Awaitable[None]],
@@ -111,7 +115,7 @@ class WorkQueue(Generic[K]):
                 continue
             try:
                 await handle(key)
-                self._failures.pop(key, None)
+                self.forget(key)
             except Exception as error:  # noqa: BLE001 - the queue outlives its work; `failed` logs and counts
                 if failed(key, error):
                     self.add_after(key, self._delay(key))

@@ -6,17 +6,27 @@ import pytest
 from tests.unit.operator import builders as b
 from tests.unit.operator.answers import SETTINGS, Answers
 
-from eagle_operator.cluster import ConflictError
+from eagle_operator.cluster import ConflictError, TransientError
 from eagle_operator.mirror import Key, Mirror
 from eagle_operator.reconcile import Admission, Reconciler
 from eagle_operator.workqueue import WorkQueue
 
 KEY = (b.NAMESPACE, b.NAME)
-CONFLICTS = 3
+FAILURES = 3
 
 
-async def test_a_conflict_is_tried_again_soon_however_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eagle_operator.reconcile._AFTER_CONFLICT_SECONDS", 0.01)
+@pytest.mark.parametrize(
+    ("error", "pause"),
+    [
+        (ConflictError("changed meanwhile"), "_AFTER_CONFLICT_SECONDS"),
+        (TransientError("503"), "_AFTER_TROUBLE_SECONDS"),
+    ],
+    ids=["a conflict", "trouble"],
+)
+async def test_what_may_go_better_next_time_is_tried_again_soon_however_often_it_failed(
+    error: TransientError, pause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"eagle_operator.reconcile.{pause}", 0.01)
     queue: WorkQueue[Key] = WorkQueue(first_delay=600.0)
     mirror = Mirror()
     cluster = Answers(mirror)
@@ -27,8 +37,8 @@ async def test_a_conflict_is_tried_again_soon_however_many_there_were(monkeypatc
     async def look(key: Key) -> None:
         nonlocal looks
         looks += 1
-        if looks <= CONFLICTS:
-            raise ConflictError("changed meanwhile")
+        if looks <= FAILURES:
+            raise error
         went_well.set()
 
     queue.add(KEY)

@@ -131,6 +131,14 @@ async def test_a_change_that_a_list_showed_before_it_broke_off_is_not_forgotten(
         assert SCHEDULES[7] in await looked_at(queue)
 
 
+async def test_a_start_whose_list_of_a_kind_fails_does_not_list_the_others_again(
+    server: Lists, queue: WorkQueue[Key]
+) -> None:
+    server.fails_at = KINDS[3]
+    async with listing(server, queue):
+        assert server.listed == [*KINDS[:4], *KINDS[3:]]
+
+
 async def test_a_kind_that_kopf_tells_of_object_by_object_is_listed_once_after_the_last(
     server: Lists, queue: WorkQueue[Key]
 ) -> None:

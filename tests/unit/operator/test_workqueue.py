@@ -173,6 +173,21 @@ async def test_a_failure_is_tried_again_after_growing_pauses_until_it_goes_well(
     assert told == ["1", "2", "3", "4"]
 
 
+async def test_what_is_forgotten_makes_no_pause_longer() -> None:
+    queue: WorkQueue[str] = WorkQueue(first_delay=0.001, longest_delay=600)
+    looks = 0
+
+    async def handle(key: str) -> None:
+        nonlocal looks
+        looks += 1
+        queue.forget(key)
+        raise ValueError(str(looks))
+
+    async with working(queue, handle):
+        queue.add("a")
+        await until(lambda: looks == 15)
+
+
 async def test_after_success_the_pauses_begin_anew() -> None:
     queue: WorkQueue[str] = WorkQueue(first_delay=0.01, longest_delay=60)
     outcomes = iter([False, False, True, False, True])

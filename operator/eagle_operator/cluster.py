@@ -63,6 +63,10 @@ class ConflictError(TransientError):
     """The object was changed meanwhile; the next try begins with how it is now."""
 
 
+class BusyError(TransientError):
+    """The API server answered that it cannot just now."""
+
+
 class ForbiddenError(TransientError):
     """A quota, a webhook of others' or a missing right is in the way: trying again may help, but people must know."""
 
@@ -326,7 +330,7 @@ class Cluster:
             return error
         if code == 403:
             return ForbiddenError(error.status.message or str(error))
-        kind = ConflictError if code == 409 else TransientError
+        kind = ConflictError if code == 409 else BusyError if code == 429 or code >= 500 else TransientError
         return kind(f"{what}: {code} {error.status.message}")
 
 

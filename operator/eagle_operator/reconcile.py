@@ -13,6 +13,7 @@ from functools import partial
 from eagle_operator import data_metrics, metrics, run_metrics
 from eagle_operator.activity import Activity
 from eagle_operator.cluster import (
+    BusyError,
     Cluster,
     ConflictError,
     ForbiddenError,
@@ -39,6 +40,7 @@ _AFTER_CONFLICT_SECONDS = 5.0
 """The longest pause after a conflict, which says nothing of how the next try goes, however many there were."""
 _AFTER_TROUBLE_SECONDS = 30.0
 """The longest pause while the API server answers now and then: work that is due is not to wait for minutes for it."""
+_BUSY_PAUSES_SECONDS = 0.2, 1.0
 _REST_SECONDS = 0.02
 """Between two passes of admission: when much happens at once, one pass takes it all in."""
 _LONGEST_PUT_OFF_SECONDS = 60.0
@@ -134,13 +136,22 @@ class Reconciler:
     async def _write(self, write: Write) -> None:
         kind = type(write).__name__
         try:
-            await self._cluster.write(write)
+            await self._write_though_busy(write)
         except (InvalidSpecError, TransientError) as error:
             result = "invalid" if isinstance(error, InvalidSpecError) else "transient"
             metrics.WRITES.labels(kind, result).inc()
             raise
         metrics.WRITES.labels(kind, "ok").inc()
         run_metrics.observe(write)
+
+    async def _write_though_busy(self, write: Write) -> None:
+        """At once again: else a look of several writes hardly ever goes well while some of all requests fail."""
+        for pause in _BUSY_PAUSES_SECONDS:
+            try:
+                return await self._cluster.write(write)
+            except BusyError:
+                await asyncio.sleep(pause)
+        return await self._cluster.write(write)
 
     def _refusal(self, world: World, write: Write, error: InvalidSpecError, now: datetime) -> Plan:
         as_written = self._mirror.world(world.schedule.meta.key, self._admission.waiting) or world

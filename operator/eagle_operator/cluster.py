@@ -96,9 +96,10 @@ class Cluster:
     def __init__(self, client: AsyncClient, mirror: Mirror, reporter: str) -> None:
         self._client, self._mirror, self._reporter = client, mirror, reporter
 
-    async def list_all(self, kind: str, labels: dict[str, Any] | None, take: Callable[[Raw], None]) -> str:
-        """Have `take` take each object of a kind; the list's resource version."""
+    async def list_all(self, kind: str, label: str | None, take: Callable[[Raw], None]) -> str:
+        """Have `take` take each object of a kind, or of it those with the label; the list's resource version."""
         namespace = None if kind == "Namespace" else "*"
+        labels: dict[str, Any] | None = {label: None} if label else None
         found = self._client.list(RESOURCES[kind], namespace=namespace, labels=labels, chunk_size=LIST_CHUNK)
         async for item in found:
             take(item)

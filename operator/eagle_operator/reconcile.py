@@ -418,13 +418,13 @@ class Resync:
         self.complete.set()
 
     async def _list(self, kind: str) -> None:
-        label, listing = self._selectors.get(kind), Listing(kind)
+        listing = Listing(kind)
         # Whatever wants it from here on may have seen more than this list does.
         self._wanted.discard(kind)
         try:
             with self.lists:
                 take = partial(self._mirror.listed, listing)
-                version = await self._cluster.list_all(kind, {label: None} if label else None, take)
+                version = await self._cluster.list_all(kind, self._selectors.get(kind), take)
             self._mirror.complete(listing, version)
         except BaseException:
             self._wanted.add(kind)

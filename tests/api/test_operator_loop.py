@@ -57,9 +57,9 @@ class Operator:
     async def see(self) -> None:
         """Take in the cluster as it is."""
         for kind in KINDS:
-            label, listing = SELECTORS.get(kind), Listing(kind)
-            take = partial(self.mirror.listed, listing)
-            self.mirror.complete(listing, await self.cluster.list_all(kind, {label: None} if label else None, take))
+            listing = Listing(kind)
+            version = await self.cluster.list_all(kind, SELECTORS.get(kind), partial(self.mirror.listed, listing))
+            self.mirror.complete(listing, version)
 
     async def look(self) -> list[str]:
         """One look; the kinds of its writes."""

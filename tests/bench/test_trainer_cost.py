@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 import yaml
-from tests.support.postgres import NotInstalledError, Postgres, postgres
+from tests.support.postgres import Postgres
 
 from eagle_trainer.synthesize import synthesize
 
@@ -128,21 +127,12 @@ def allowed(cost: Cost, copied: float) -> float:
     return MOST_OF_FITS * cost.fits + MOST_OF_COPY * copied
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    try:
-        with postgres("max_wal_size=4GB", "synchronous_commit=off") as found:
-            yield found
-    except NotInstalledError as missing:
-        pytest.skip(str(missing))
-
-
-def test_a_training_costs_little_more_than_its_fits(server: Postgres, tmp_path: Path, report: Report) -> None:
+def test_a_training_costs_little_more_than_its_fits(database: Postgres, tmp_path: Path, report: Report) -> None:
     synthesize(tmp_path, assets=10, days=DAYS, period_seconds=60, sensors=5, seed=7, now=NOW, days_between_failures=5.0)
     for file in tmp_path.glob("*.parquet"):
-        server.load(file.stem, pq.read_table(file))
+        database.load(file.stem, pq.read_table(file))
     spec = yaml.safe_load((tmp_path / "schedule.yaml").read_text())["spec"]
-    found, copied = trained(server, spec, NOW), server.copied_seconds("telemetry")
+    found, copied = trained(database, spec, NOW), database.copied_seconds("telemetry")
     for line in found.plan:
         report(line)
     report(found.told(copied))
@@ -155,21 +145,21 @@ def test_a_training_costs_little_more_than_its_fits(server: Postgres, tmp_path: 
 
 
 def test_a_rig_that_is_measured_ten_times_a_second_costs_little_too_and_less_than_a_gigabyte(
-    server: Postgres, report: Report
+    database: Postgres, report: Report
 ) -> None:
     often = measured_often(pq.read_table(RIG / "telemetry.parquet"))
-    server.load("rig", often)
+    database.load("rig", often)
     spec = yaml.safe_load((RIG / "schedule.yaml").read_text())["spec"]
     spec["source"]["telemetry"]["table"] = "rig"
-    found, copied = trained(server, spec, RIG_NOW), server.copied_seconds("rig")
+    found, copied = trained(database, spec, RIG_NOW), database.copied_seconds("rig")
     report(f"rig: {found.told(copied)}")
     assert found.rows + found.thinned == len(often)
     assert found.peak < MOST_RIG_BYTES
     assert found.beside < allowed(found, copied)
 
 
-def trained(server: Postgres, spec: dict[str, Any], now: datetime) -> Cost:
-    command = [sys.executable, "-c", PROGRAM, server.url(), json.dumps(spec), now.isoformat()]
+def trained(database: Postgres, spec: dict[str, Any], now: datetime) -> Cost:
+    command = [sys.executable, "-c", PROGRAM, database.url(), json.dumps(spec), now.isoformat()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Cost(**json.loads(done.stdout.splitlines()[-1]))

@@ -6,12 +6,12 @@ Each reading is a process of its own, since a process never forgets its largest 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.support.postgres import NotInstalledError, Postgres, postgres
+from tests.support.postgres import Postgres
 
 ASSETS, SENSORS, MINUTES = 10, 5, 200_000
 VALUES = ASSETS * SENSORS * MINUTES
@@ -52,24 +52,20 @@ class Reading:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    try:
-        with postgres("max_wal_size=4GB", "synchronous_commit=off") as found:
-            names = [f"s{number}" for number in range(SENSORS)]
-            found.execute(
-                f"CREATE UNLOGGED TABLE wide AS SELECT ts, 'machine-' || m AS machine,"
-                f" {', '.join(f'random() * 100 AS {name}' for name in names)}"
-                f" FROM generate_series(1, {MINUTES}) AS i, generate_series(1, {ASSETS}) AS m,"
-                " LATERAL (SELECT timestamptz '2026-10-30Z' - i * interval '1 min') AS at(ts)"
-            )
-            measured = ", ".join(f"('hall.line.{name}', {name})" for name in names)
-            found.execute(
-                "CREATE UNLOGGED TABLE long AS SELECT ts, machine, tag, value"
-                f" FROM wide, LATERAL (VALUES {measured}) AS measured(tag, value)"
-            )
-            yield found
-    except NotInstalledError as missing:
-        pytest.skip(str(missing))
+def server(database: Postgres) -> Postgres:
+    names = [f"s{number}" for number in range(SENSORS)]
+    database.execute(
+        f"CREATE UNLOGGED TABLE wide AS SELECT ts, 'machine-' || m AS machine,"
+        f" {', '.join(f'random() * 100 AS {name}' for name in names)}"
+        f" FROM generate_series(1, {MINUTES}) AS i, generate_series(1, {ASSETS}) AS m,"
+        " LATERAL (SELECT timestamptz '2026-10-30Z' - i * interval '1 min') AS at(ts)"
+    )
+    measured = ", ".join(f"('hall.line.{name}', {name})" for name in names)
+    database.execute(
+        "CREATE UNLOGGED TABLE long AS SELECT ts, machine, tag, value"
+        f" FROM wide, LATERAL (VALUES {measured}) AS measured(tag, value)"
+    )
+    return database
 
 
 @pytest.mark.parametrize(("layout", "most"), [("Wide", 6.0), ("Long", 10.0)])

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 from tests.unit.operator import raw
@@ -25,7 +24,7 @@ class Lists(Cluster):
         self.fails_at: str | None = None
         self.listed: list[str] = []
 
-    async def list_all(self, kind: str, labels: dict[str, Any] | None, take: Callable[[raw.Raw], None]) -> str:
+    async def list_all(self, kind: str, label: str | None, take: Callable[[raw.Raw], None]) -> str:
         self.listed.append(kind)
         for made in self.objects[kind]:
             take(made)
@@ -108,26 +107,14 @@ async def test_later_a_schedule_is_looked_at_of_which_a_list_shows_something_new
     assert len(seen) < len(SCHEDULES) / 2
 
 
-async def test_a_change_that_a_list_showed_is_not_forgotten_when_the_next_list_fails(
-    server: Lists, queue: WorkQueue[Key]
-) -> None:
+@pytest.mark.parametrize("fails", ["TrainingSchedule", "Service"], ids=["that list breaks off", "the next list fails"])
+async def test_a_change_that_a_list_showed_is_not_forgotten(server: Lists, queue: WorkQueue[Key], fails: str) -> None:
     async with listing(server, queue) as resync:
         await looked_at(queue)
         server.objects["TrainingSchedule"][7] = raw.schedule(9, name=SCHEDULES[7])
-        server.fails_at = "Service"
+        server.fails_at = fails
         resync.want("TrainingSchedule")
-        resync.want("Service")
-        assert SCHEDULES[7] in await looked_at(queue)
-
-
-async def test_a_change_that_a_list_showed_before_it_broke_off_is_not_forgotten(
-    server: Lists, queue: WorkQueue[Key]
-) -> None:
-    async with listing(server, queue) as resync:
-        await looked_at(queue)
-        server.objects["TrainingSchedule"][7] = raw.schedule(9, name=SCHEDULES[7])
-        server.fails_at = "TrainingSchedule"
-        resync.want("TrainingSchedule")
+        resync.want(fails)
         assert SCHEDULES[7] in await looked_at(queue)
 
 

@@ -29,7 +29,7 @@ def test_an_ordered_run_uses_the_values_of_its_order(schedule: Schedule) -> None
     assert datetime.fromisoformat(data["to"]) - datetime.fromisoformat(data["from"]) <= timedelta(days=1)
     assert data["rows"] <= 4 * 1440
     assert version["spec"]["requestedBy"]
-    assert condition(version, "Serving")["reason"] == "NotPromoted"
+    schedule.until_reason(name, "Serving", "NotPromoted")
 
 
 def test_an_order_with_a_value_that_cannot_be_fails_and_names_it(schedule: Schedule) -> None:

@@ -148,7 +148,7 @@ def thinned(rows: Integers, target: Floats, plan: LearningPlan, *, seed: int) ->
         return rows
     random = np.random.default_rng(seed)
     kept = [
-        _drawn(np.flatnonzero(target == value), share, random)
+        drawn(np.flatnonzero(target == value), share, random)
         for value, share in ((0.0, plan.negative_share), (1.0, plan.positive_share))
     ]
     return rows[np.sort(np.concatenate(kept))]
@@ -208,7 +208,7 @@ def _shares(work: Work, rows: int) -> tuple[float, float]:
     return positives / max(work.positives, 1), (rows - positives) / max(work.rows - work.positives, 1)
 
 
-def _drawn(positions: Integers, share: float, random: np.random.Generator) -> Integers:
+def drawn(positions: Integers, share: float, random: np.random.Generator) -> Integers:
     """round(share * n) of n positions, one from each of as many stretches of equal length."""
     wanted = round(share * len(positions))
     if wanted >= len(positions):

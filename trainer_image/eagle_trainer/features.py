@@ -136,7 +136,7 @@ class FeatureBlocks:
         graph = session(tree_graph(trees, len(self.plan.names)))
         sums = np.empty(len(rows))
         for place, block in self.chosen(rows):
-            self._share(partial(_score, graph, block, sums[place]), len(block))
+            self.share(partial(_score, graph, block, sums[place]), len(block))
         return sums
 
     def _computed(self, rows: Integers | slice) -> Floats:
@@ -151,10 +151,10 @@ class FeatureBlocks:
                 own[first : first + len(piece)] = piece
                 first += len(piece)
 
-        self._share(compute, len(chosen))
+        self.share(compute, len(chosen))
         return features
 
-    def _share(self, work: Callable[[slice], None], count: int) -> None:
+    def share(self, work: Callable[[slice], None], count: int) -> None:
         """Have each thread do its part of so many rows."""
         edges = np.linspace(0, count, self._threads + 1).astype(np.int64).tolist()
         parts = [slice(first, end) for first, end in pairwise(edges) if end > first]
@@ -166,27 +166,16 @@ def _score(graph: ort.InferenceSession, features: Floats, sums: Floats, part: sl
 
 
 class RowSequence(lgb.Sequence):
-    """Sorted rows of the features as LightGBM reads them: a sample one by one, then everything in batches."""
+    """Sorted rows of the features as LightGBM reads them, in batches."""
 
     def __init__(self, blocks: FeatureBlocks, rows: Integers) -> None:
         self._blocks = blocks
         self._rows = rows
-        self._batch: Floats = np.zeros((0, 0))
-        self._position = -1
         self.batch_size = blocks.block_rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int | slice | list[int]) -> Floats:
-        if isinstance(index, slice):
-            return self._blocks.matrix(self._rows[index])
-        if isinstance(index, list):
-            return self._blocks.matrix(self._rows[np.asarray(index)])
-        position, row = divmod(index, self.batch_size)
-        if position != self._position:
-            start = position * self.batch_size
-            self._batch = self._blocks.matrix(self._rows[start : start + self.batch_size])
-            self._position = position
-        # A copy: LightGBM keeps the rows of its sample, and a view would keep the whole batch.
-        return np.array(self._batch[row])
+        features = self._blocks.matrix(np.atleast_1d(self._rows[index]))
+        return features[0] if isinstance(index, int) else features

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
-from eagle_trainer.budget import PATIENCE
+from eagle_trainer.budget import PATIENCE, drawn
 from eagle_trainer.errors import InvalidConfiguration
 from eagle_trainer.features import FeatureBlocks, RowSequence
 from eagle_trainer.parameters import Parameters, Value
@@ -20,8 +20,9 @@ from eagle_trainer.trees import tree_table
 
 SEEDS = 3
 _ROUNDS_WITHOUT_FOLDS = 100
+_BINNED_BY = "bin_construct_sample_cnt"
 _BINNING_ROWS = 50_000
-"""Of which bins are made: 200 for each of 255 bins. LightGBM holds them three times, in double precision."""
+"""Of which bins are made: 200 for each of 255 bins. They are held twice, in double precision."""
 
 Pulse = Callable[[float], None]
 """Called now and then with the share that is done; may raise to end the work."""
@@ -51,7 +52,6 @@ class RoundsChoice:
 def lightgbm_parameters(parameters: Parameters, *, seed: int, threads: int) -> dict[str, Value]:
     """Everything LightGBM is told, the schedule's values included."""
     settings: dict[str, Value] = {
-        "bin_construct_sample_cnt": _BINNING_ROWS,
         **parameters.values,
         "objective": "binary",
         "metric": "none",
@@ -70,34 +70,24 @@ def lightgbm_parameters(parameters: Parameters, *, seed: int, threads: int) -> d
 
 
 def dataset(
-    blocks: FeatureBlocks,
-    rows: Integers,
-    target: Floats,
-    parameters: Parameters,
-    *,
-    seed: int,
-    threads: int,
-    searched: bool = False,
+    blocks: FeatureBlocks, rows: Integers, target: Floats, parameters: Parameters, *, seed: int, threads: int
 ) -> lgb.Dataset:
     """The binned training data of the given rows (sorted positions among the samples).
 
-    `searched` data serve boosters with other parameters than these. Raises InvalidConfiguration when LightGBM refuses
-    the parameters.
+    They serve boosters with other parameters, too. Raises InvalidConfiguration when LightGBM refuses the parameters.
     """
-    settings = lightgbm_parameters(parameters, seed=seed, threads=threads)
-    if searched:
-        # Else features are dropped for good that cannot be split with this min_data_in_leaf.
-        settings["feature_pre_filter"] = False
-    data = lgb.Dataset(
-        RowSequence(blocks, rows),
-        label=target,
+    # Else features are dropped for good that cannot be split with this min_data_in_leaf.
+    settings = {**lightgbm_parameters(parameters, seed=seed, threads=threads), "feature_pre_filter": False}
+    share = int(settings.get(_BINNED_BY, _BINNING_ROWS)) / len(rows)
+    # LightGBM's own draw asks for one row after the other, and so for every block's features once more.
+    bins = lgb.Dataset(
+        blocks.matrix(drawn(rows, share, np.random.default_rng(seed))),
         params=settings,
         feature_name=[f"f{i}" for i in range(len(blocks.plan.names))],
         categorical_feature=list(blocks.plan.categorical_features),
-        free_raw_data=True,
     )
     try:
-        return data.construct()
+        return lgb.Dataset(RowSequence(blocks, rows), label=target, reference=bins, params=settings).construct()
     except lgb.basic.LightGBMError as error:
         raise refusal(error, parameters) from error
 

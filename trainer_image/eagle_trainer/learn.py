@@ -113,12 +113,11 @@ def learn(
         workers=team.size,
     )
     rows = thinned(training, target[training], plan, seed=seed)
-    searched = resolved.search_trials > 0
-    data = fit.dataset(blocks, rows, target[rows], parameters, seed=seed, threads=threads, searched=searched)
+    data = fit.dataset(blocks, rows, target[rows], parameters, seed=seed, threads=threads)
     folds = split.folds or time_folds(prepared.samples, split.training, folds=plan.folds, margin=prepared.span)
     known = [(inside[rows], checked[rows]) for inside, checked in folds]
     found = None
-    if searched:
+    if resolved.search_trials > 0:
         found = search(
             data,
             target[rows],

@@ -247,7 +247,6 @@ def _proved(
         candidate,
         prepared.blocks,
         prepared.windows,
-        threads=task.threads,
         seed=task.resolved.seed,
         rows=spread(np.arange(len(prepared.samples)), MOST_PROVED_ROWS),
     )

@@ -53,7 +53,6 @@ def prove(
     blocks: FeatureBlocks,
     windows: Windows,
     *,
-    threads: int,
     seed: int,
     rows: Integers | None = None,
 ) -> Proof:
@@ -61,7 +60,7 @@ def prove(
 
     Raises ConversionFailed when they differ by more than 1e-9, or decide apart.
     """
-    graph = session(candidate.model, threads)
+    graph = session(candidate.model)
     compared = np.arange(len(windows)) if rows is None else rows
     worst = _rows(candidate, graph, blocks, windows, compared)
     count = len(compared)
@@ -92,8 +91,13 @@ def _rows(
 ) -> float:
     worst = 0.0
     for place, features in blocks.chosen(rows):
-        pieces = windows.pieces(rows[place], blocks.piece_rows)
-        probability = np.concatenate([_run(candidate, graph, feed) for feed in pieces])
+        block, probability = rows[place], np.empty(len(features))
+
+        def ask(part: slice, block: Integers = block, probability: Floats = probability) -> None:
+            pieces = windows.pieces(block[part], blocks.piece_rows)
+            np.concatenate([_run(candidate, graph, feed) for feed in pieces], out=probability[part])
+
+        blocks.share(ask, len(block))
         worst = max(worst, _difference(probability, _expected(candidate, features)))
     return worst
 

@@ -78,7 +78,7 @@ def search(
     clock: Callable[[], float] = time.monotonic,
     team: Team = ALONE,
 ) -> Found | None:
-    """The best parameters over the rows of `data` (made with `searched`); None when no fold can be learned from.
+    """The best parameters over the rows of `data`; None when no fold can be learned from.
 
     `fixed` are the names that the schedule sets. Raises InvalidConfiguration for refused parameters.
     """

@@ -1,5 +1,6 @@
 """Rounds are chosen where rows are new; the same data and seed give the same trees, on any number of CPUs."""
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 from tests.unit.trainer.arrays import feature_rows, plan, series
@@ -52,8 +53,6 @@ def test_margins_are_lightgbms_own(threads: int, kept_bytes: int, rounds: int | 
 
 
 def test_a_sequence_of_blocks_gives_the_trees_of_a_matrix() -> None:
-    import lightgbm as lgb
-
     model = fitted()
     parameters = checked_parameters({"num_iterations": "5"})
     settings = fit.lightgbm_parameters(parameters, seed=7, threads=1)
@@ -63,6 +62,20 @@ def test_a_sequence_of_blocks_gives_the_trees_of_a_matrix() -> None:
     trees = [lgb.train(settings, data, num_boost_round=5).trees_to_dataframe() for data in (matrix, sequence)]
     np.testing.assert_array_equal(trees[0]["threshold"], trees[1]["threshold"])
     np.testing.assert_array_equal(trees[0]["value"], trees[1]["value"])
+
+
+def test_bins_are_made_of_as_many_rows_as_the_parameters_say() -> None:
+    values = np.random.default_rng(5).normal(size=(3000, 3))
+    _, blocks = feature_rows(series(values), plan(lags=(), windows=()))
+
+    def thresholds(**given: str) -> list[float]:
+        parameters = checked_parameters({"num_iterations": "5", **given})
+        data = fit.dataset(blocks, np.arange(3000), (values[:, 0] > 0.3).astype(float), parameters, seed=7, threads=1)
+        settings = fit.lightgbm_parameters(parameters, seed=7, threads=1)
+        return lgb.train(settings, data, 5).trees_to_dataframe()["threshold"].dropna().tolist()
+
+    assert thresholds(bin_construct_sample_cnt="3000") == thresholds()
+    assert thresholds(bin_construct_sample_cnt="1000") != thresholds()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ def model() -> Fitted:
 
 
 def proven(model: Fitted, candidate: Candidate) -> Proof:
-    return prove(candidate, model.blocks, model.windows, threads=1, seed=1)
+    return prove(candidate, model.blocks, model.windows, seed=1)
 
 
 @pytest.mark.parametrize("missing", ["Propagate", "Skip"])

@@ -24,7 +24,7 @@ def noisy() -> tuple[lgb.Dataset, Floats, fit.Folds]:
     target = (values[:, 0] + random.normal(0, 1.0, 900) > 1.0).astype(float)
     _, blocks = feature_rows(series(values), plan(sensors="abcd", lags=(), windows=()))
     owner = np.repeat(np.arange(3), 300)
-    data = fit.dataset(blocks, np.arange(900), target, checked_parameters(BAD), seed=7, threads=1, searched=True)
+    data = fit.dataset(blocks, np.arange(900), target, checked_parameters(BAD), seed=7, threads=1)
     return data, target, [(owner != fold, owner == fold) for fold in range(3)]
 
 

@@ -61,7 +61,7 @@ def test_an_operator_killed_at_every_moment_of_a_run_changes_nothing_but_the_del
 def test_a_slot_that_comes_while_no_operator_runs_is_run_once_afterwards(
     plant: Plant, operator: Operator, schedule: Schedule
 ) -> None:
-    slot = (datetime.now(UTC) + timedelta(seconds=8)).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    slot = (datetime.now(UTC) + timedelta(seconds=20)).replace(second=0, microsecond=0) + timedelta(minutes=1)
     schedule.change(schedule=f"{slot.minute} {slot.hour} * * *", timeZone="Etc/UTC")
     schedule.until("Ready", "True")
     name = names.slot_name(schedule.name, slot)

@@ -33,7 +33,7 @@ class Slot:
 
 @pytest.fixture(scope="module")
 def slot(plant: Plant) -> Iterator[Slot]:
-    moment = (datetime.now(UTC) + timedelta(seconds=5)).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    moment = (datetime.now(UTC) + timedelta(seconds=15)).replace(second=0, microsecond=0) + timedelta(minutes=1)
     once = {"schedule": f"{moment.minute} {moment.hour} * * *", "timeZone": "Etc/UTC"}
     slot = Slot(moment, plant.schedule("slot", **once), plant.schedule("suspended", **once, suspend=True))
     slot.active.until("Ready", "True")

@@ -136,25 +136,28 @@ class FeatureBlocks:
         graph = session(tree_graph(trees, len(self.plan.names)))
         sums = np.empty(len(rows))
         for place, block in self.chosen(rows):
-            self.share(partial(_score, graph, block, sums[place]), len(block))
+            self._share(partial(_score, graph, block, sums[place]), len(block))
         return sums
 
-    def _computed(self, rows: Integers | slice) -> Floats:
-        """The rows' features, piece by piece, on all threads."""
-        chosen = np.arange(*rows.indices(len(self._windows))) if isinstance(rows, slice) else rows
-        features = np.empty((len(chosen), len(self.plan.names)))
+    def ask(self, rows: Integers, run: Callable[[dict[str, Floats]], Floats], answers: Floats) -> None:
+        """Put what `run` gives for the rows' inputs into `answers` [N, …], piece by piece, on all threads."""
 
-        def compute(part: slice) -> None:
-            own, first = features[part], 0
-            for feed in self._windows.pieces(chosen[part], self.piece_rows):
-                piece = self._session.run(None, feed)[0]
-                own[first : first + len(piece)] = piece
+        def ask(part: slice) -> None:
+            first = part.start
+            for feed in self._windows.pieces(rows[part], self.piece_rows):
+                piece = run(feed)
+                answers[first : first + len(piece)] = piece
                 first += len(piece)
 
-        self.share(compute, len(chosen))
+        self._share(ask, len(rows))
+
+    def _computed(self, rows: Integers | slice) -> Floats:
+        chosen = np.arange(*rows.indices(len(self._windows))) if isinstance(rows, slice) else rows
+        features = np.empty((len(chosen), len(self.plan.names)))
+        self.ask(chosen, lambda feed: self._session.run(None, feed)[0], features)
         return features
 
-    def share(self, work: Callable[[slice], None], count: int) -> None:
+    def _share(self, work: Callable[[slice], None], count: int) -> None:
         """Have each thread do its part of so many rows."""
         edges = np.linspace(0, count, self._threads + 1).astype(np.int64).tolist()
         parts = [slice(first, end) for first, end in pairwise(edges) if end > first]

@@ -20,7 +20,6 @@ from eagle_trainer.trees import tree_table
 
 SEEDS = 3
 _ROUNDS_WITHOUT_FOLDS = 100
-_BINNED_BY = "bin_construct_sample_cnt"
 _BINNING_ROWS = 50_000
 """Of which bins are made: 200 for each of 255 bins. They are held twice, in double precision."""
 
@@ -52,7 +51,10 @@ class RoundsChoice:
 def lightgbm_parameters(parameters: Parameters, *, seed: int, threads: int) -> dict[str, Value]:
     """Everything LightGBM is told, the schedule's values included."""
     settings: dict[str, Value] = {
+        "bin_construct_sample_cnt": _BINNING_ROWS,
         **parameters.values,
+        # Else features are dropped for good that cannot be split with a data set's first min_data_in_leaf.
+        "feature_pre_filter": False,
         "objective": "binary",
         "metric": "none",
         "seed": seed,
@@ -76,9 +78,8 @@ def dataset(
 
     They serve boosters with other parameters, too. Raises InvalidConfiguration when LightGBM refuses the parameters.
     """
-    # Else features are dropped for good that cannot be split with this min_data_in_leaf.
-    settings = {**lightgbm_parameters(parameters, seed=seed, threads=threads), "feature_pre_filter": False}
-    share = int(settings.get(_BINNED_BY, _BINNING_ROWS)) / len(rows)
+    settings = lightgbm_parameters(parameters, seed=seed, threads=threads)
+    share = int(settings["bin_construct_sample_cnt"]) / len(rows)
     # LightGBM's own draw asks for one row after the other, and so for every block's features once more.
     bins = lgb.Dataset(
         blocks.matrix(drawn(rows, share, np.random.default_rng(seed))),

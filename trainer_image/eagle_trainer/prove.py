@@ -7,6 +7,7 @@ where a rounding error would show first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import lightgbm as lgb
 import numpy as np
@@ -62,7 +63,7 @@ def prove(
     """
     graph = session(candidate.model)
     compared = np.arange(len(windows)) if rows is None else rows
-    worst = _rows(candidate, graph, blocks, windows, compared)
+    worst = _rows(candidate, graph, blocks, compared)
     count = len(compared)
     alone = session(feature_graph(candidate.plan))
     random = np.random.default_rng(seed)
@@ -86,18 +87,11 @@ def _expected(candidate: Candidate, features: Floats) -> Floats:
     return sigmoid(margins_of(candidate.boosters, features, slope=calibration.slope, offset=calibration.offset))
 
 
-def _rows(
-    candidate: Candidate, graph: ort.InferenceSession, blocks: FeatureBlocks, windows: Windows, rows: Integers
-) -> float:
+def _rows(candidate: Candidate, graph: ort.InferenceSession, blocks: FeatureBlocks, rows: Integers) -> float:
     worst = 0.0
     for place, features in blocks.chosen(rows):
-        block, probability = rows[place], np.empty(len(features))
-
-        def ask(part: slice, block: Integers = block, probability: Floats = probability) -> None:
-            pieces = windows.pieces(block[part], blocks.piece_rows)
-            np.concatenate([_run(candidate, graph, feed) for feed in pieces], out=probability[part])
-
-        blocks.share(ask, len(block))
+        probability = np.empty(len(features))
+        blocks.ask(rows[place], partial(_run, candidate, graph), probability)
         worst = max(worst, _difference(probability, _expected(candidate, features)))
     return worst
 

@@ -78,6 +78,14 @@ def test_bins_are_made_of_as_many_rows_as_the_parameters_say() -> None:
     assert thresholds(bin_construct_sample_cnt="1000") != thresholds()
 
 
+@pytest.mark.parametrize("given", ["true", "false"])
+def test_what_only_makes_lightgbm_faster_is_accepted_and_changes_no_tree(given: str) -> None:
+    def trees(parameters: dict[str, str]) -> list[object]:
+        return [booster.dump_model()["tree_info"] for booster in fitted(parameters=parameters).boosters]
+
+    assert trees({"feature_pre_filter": given}) == trees({})
+
+
 @pytest.fixture(scope="module")
 def noisy() -> tuple[Floats, Floats, list[tuple[Flags, Flags]]]:
     """A target that only the newest value of the first sensor tells, with noise, and folds over its rows."""
